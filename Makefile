@@ -1,0 +1,103 @@
+# The project's commands; `make help` lists them.
+# All run from .venv, which scripts/set-up fills with pinned, hashed requirements on first use.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+# HOST is taken from the command line only: some shells and conda export one of their own.
+HOST := $(or $(SUMMARIZER_HOST),127.0.0.1)
+PORT ?= $(or $(SUMMARIZER_PORT),8000)
+# Passed on as they are, e.g. make test ARGS='tests/model -x'.
+ARGS ?=
+export PYTHON
+
+python := .venv/bin/python
+require = $(if $($(1)),,$(error $(1) is missing: make $@ $(2)))
+
+.PHONY: help
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@echo
+	@echo 'PYTHON=… names the Python (3.11 to 3.13) that a new .venv is made from.'
+	@echo 'ARGS=… is passed on by serve, test, check (to pytest), train and evaluate.'
+
+.PHONY: serve
+serve: ## Serve the shipped model (HOST=127.0.0.1 PORT=8000)
+	@scripts/set-up runtime
+	@SUMMARIZER_HOST='$(HOST)' SUMMARIZER_PORT='$(PORT)' exec $(python) -m service $(ARGS)
+
+.PHONY: train
+train: ## Train a model (DATA='a.jsonl.gz b.jsonl' OUT=runs/mine)
+	$(call require,DATA,DATA='a.jsonl.gz b.jsonl' OUT=runs/mine)$(call require,OUT,DATA='…' OUT=runs/mine)
+	@scripts/set-up train
+	$(python) -m model.train --data $(DATA) --out '$(OUT)' $(ARGS)
+
+.PHONY: evaluate
+evaluate: ## Compare a model with its baselines (DATA='validation.jsonl')
+	$(call require,DATA,DATA='validation.jsonl')
+	@scripts/set-up train
+	$(python) -m model.evaluate --data $(DATA) $(ARGS)
+
+.PHONY: test
+test: ## Run all tests
+	@scripts/set-up dev
+	$(python) -m pytest $(ARGS)
+
+.PHONY: check
+check: lint types imports shell docker coverage ## Run everything that CI runs: lint, types, imports, shell, docker, coverage
+
+.PHONY: format
+format: ## Format the code and fix what ruff can fix
+	@scripts/set-up dev
+	$(python) -m ruff check --fix .
+	$(python) -m ruff format .
+
+.PHONY: lint
+lint: ## Check format and style
+	@scripts/set-up dev
+	$(python) -m ruff format --check .
+	$(python) -m ruff check .
+
+.PHONY: types
+types: ## Check types
+	@scripts/set-up dev
+	$(python) -m mypy
+
+.PHONY: imports
+imports: ## Check who may import whom
+	@scripts/set-up dev
+	$(python) .venv/bin/lint-imports
+
+.PHONY: shell
+shell: ## Check the shell scripts
+	@scripts/set-up dev
+	.venv/bin/shellcheck .ci/run $(wildcard scripts/*)
+
+.PHONY: docker
+docker: ## Check the Dockerfile, where there is one
+	@scripts/set-up dev
+	$(if $(wildcard Dockerfile),.venv/bin/hadolint Dockerfile,@echo 'no Dockerfile to check')
+
+.PHONY: coverage
+coverage: ## Run all tests with their branch coverage, 95 % at least
+	@scripts/set-up dev
+	$(python) -m pytest --cov=model --cov=service --cov-report=term-missing:skip-covered --cov-fail-under=95 $(ARGS)
+
+# Each set is compiled against the pins of the one before it, so that all can share one .venv.
+# No index address is written: the files serve whoever installs from a mirror.
+compile = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-header --no-annotate $(ARGS)
+
+.PHONY: lock
+lock: ## Compile requirements/*.in to pins with hashes (ARGS=--upgrade for the newest)
+	@scripts/set-up dev
+	$(compile) requirements/runtime.in -o requirements/runtime.txt
+	$(compile) requirements/train.in -c requirements/runtime.txt -o requirements/train.txt
+	$(compile) requirements/dev.in -c requirements/train.txt -o requirements/dev.txt
+
+.PHONY: clean
+clean: ## Remove caches and coverage data (not .venv, not runs/)
+	rm -rf .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -path ./.venv -prune -o -type d -name __pycache__ -exec rm -rf {} +

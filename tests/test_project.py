@@ -1,0 +1,296 @@
+"""The project's plumbing: requirements, .venv, make targets, import rules, the count of skips."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SETS = ("runtime", "train", "dev")
+
+# A Python that creates environments and installs nothing: it writes down what it was asked for.
+FAKE_PYTHON = """#!{bash}
+case "$1 ${{2:-}}" in
+  "-c "*) exit {status} ;;
+  "--version "*) echo "Python of {name}" ;;
+  "-m venv") mkdir -p .venv/bin; cp "$0" .venv/bin/python ;;
+  "-m pip") echo "$@" >>installed ;;
+esac
+"""
+
+
+def run(*command: str | Path, cwd: Path = ROOT, **env: str) -> subprocess.CompletedProcess[str]:
+    # What an outer make hands down (its ARGS, its flags) is not for the make under test.
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith("MAKE")}
+    return subprocess.run(
+        [str(part) for part in command],
+        cwd=cwd,
+        env=inherited | env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+# ------------------------------------------------------------------------------- requirements
+
+
+def pins(name: str) -> dict[str, str]:
+    text = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
+    return dict(re.findall(r"^([a-z0-9-]+)==([^ ;]+)", text, flags=re.MULTILINE))
+
+
+@pytest.mark.parametrize(("smaller", "larger"), [("runtime", "train"), ("train", "dev")])
+def test_a_requirement_set_contains_the_smaller_one_with_the_same_pins(
+    smaller: str, larger: str
+) -> None:
+    assert pins(smaller).items() <= pins(larger).items()
+
+
+def test_tensorflow_has_one_version_on_every_platform() -> None:
+    assert pins("runtime")["tensorflow"] == pins("runtime")["tensorflow-cpu"]
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_requirements_name_no_index(name: str) -> None:
+    text = (ROOT / "requirements" / f"{name}.txt").read_text(encoding="utf-8")
+    assert "://" not in text
+    assert not re.search(r"^\s*-", text.replace("    --hash=", ""), flags=re.MULTILINE)
+
+
+# -------------------------------------------------------------------------------------- .venv
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> Path:
+    """A clone on a machine whose PATH, `bin`, has a few tools and no Python."""
+    (tmp_path / "bin").mkdir()
+    for tool in ("bash", "cksum", "cp", "dirname", "mkdir", "rm"):
+        (tmp_path / "bin" / tool).symlink_to(str(shutil.which(tool)))
+    shutil.copytree(ROOT / "scripts", tmp_path / "scripts")
+    (tmp_path / "requirements").mkdir()
+    for name in SETS:
+        (tmp_path / "requirements" / f"{name}.txt").write_text(f"# {name}\n", encoding="utf-8")
+    return tmp_path
+
+
+def add_python(machine: Path, name: str, *, status: int = 0) -> None:
+    fake = machine / "bin" / name
+    script = FAKE_PYTHON.format(bash=shutil.which("bash"), name=name, status=status)
+    fake.write_text(script, encoding="utf-8")
+    fake.chmod(0o755)
+
+
+def set_up(machine: Path, name: str, python: str = "") -> subprocess.CompletedProcess[str]:
+    path = str(machine / "bin")
+    return run(machine / "bin/bash", "scripts/set-up", name, cwd=machine, PATH=path, PYTHON=python)
+
+
+def installed(machine: Path) -> list[str]:
+    log = (machine / "installed").read_text(encoding="utf-8")
+    return re.findall(r"--require-hashes --requirement requirements/(\w+)\.txt$", log, re.MULTILINE)
+
+
+def test_set_up_takes_the_newest_python_that_works(bare: Path) -> None:
+    add_python(bare, "python3.13", status=127)
+    add_python(bare, "python3.12")
+    add_python(bare, "python3.11")
+    assert "Python of python3.12" in set_up(bare, "runtime").stdout
+    assert installed(bare) == ["runtime"]
+
+
+def test_set_up_takes_the_python_that_it_is_told(bare: Path) -> None:
+    add_python(bare, "python3.12")
+    add_python(bare, "mine")
+    assert "Python of mine" in set_up(bare, "runtime", python="mine").stdout
+
+
+def test_set_up_refuses_a_named_python_that_does_not_fit(bare: Path) -> None:
+    add_python(bare, "python3.12")
+    add_python(bare, "old", status=1)
+    result = set_up(bare, "runtime", python="old")
+    assert result.returncode == 1
+    assert "PYTHON=old is not a Python 3.11, 3.12 or 3.13" in result.stderr
+
+
+def test_set_up_says_what_is_missing_where_no_python_fits(bare: Path) -> None:
+    add_python(bare, "python3", status=1)
+    result = set_up(bare, "runtime")
+    assert result.returncode == 1
+    assert "found no Python 3.11, 3.12 or 3.13 on PATH" in result.stderr
+    assert not (bare / ".venv").exists()
+
+
+def test_set_up_does_nothing_the_second_time(bare: Path) -> None:
+    add_python(bare, "python3")
+    set_up(bare, "runtime")
+    assert set_up(bare, "runtime").stdout == ""
+    assert installed(bare) == ["runtime"]
+
+
+def test_set_up_of_a_larger_set_covers_the_smaller_ones_only(bare: Path) -> None:
+    add_python(bare, "python3")
+    set_up(bare, "train")
+    set_up(bare, "runtime")
+    set_up(bare, "dev")
+    assert installed(bare) == ["train", "dev"]
+
+
+def test_set_up_installs_again_when_pins_have_changed(bare: Path) -> None:
+    add_python(bare, "python3")
+    set_up(bare, "runtime")
+    (bare / "requirements/runtime.txt").write_text("# newer\n", encoding="utf-8")
+    set_up(bare, "runtime")
+    assert installed(bare) == ["runtime", "runtime"]
+
+
+@pytest.mark.parametrize("name", ["", "all", "runtime train"])
+def test_set_up_refuses_a_set_that_does_not_exist(bare: Path, name: str) -> None:
+    result = set_up(bare, name)
+    assert result.returncode == 1
+    assert "usage" in result.stderr
+
+
+# --------------------------------------------------------------------------------------- make
+
+
+def test_make_help_lists_the_commands() -> None:
+    listed = re.findall(r"^  make ([a-z]+) ", run("make", "help").stdout, flags=re.MULTILINE)
+    assert {"serve", "test", "check", "train", "evaluate"} <= set(listed)
+
+
+def test_make_serve_passes_the_address_on() -> None:
+    command = run("make", "-n", "serve", "HOST=0.0.0.0", "PORT=9000").stdout
+    assert "SUMMARIZER_HOST='0.0.0.0' SUMMARIZER_PORT='9000'" in command
+
+
+def test_make_serve_ignores_the_host_that_shells_export() -> None:
+    command = run("make", "-n", "serve", HOST="x86_64-linux-gnu").stdout
+    assert "SUMMARIZER_HOST='127.0.0.1' SUMMARIZER_PORT='8000'" in command
+
+
+def test_make_train_names_several_files() -> None:
+    command = run("make", "-n", "train", "DATA=a.jsonl b.jsonl", "OUT=runs/a b").stdout
+    assert "-m model.train --data a.jsonl b.jsonl --out 'runs/a b'" in command
+
+
+@pytest.mark.parametrize(
+    ("arguments", "missing"),
+    [(["train"], "DATA"), (["train", "DATA=a.jsonl"], "OUT"), (["evaluate"], "DATA")],
+)
+def test_make_says_which_variable_is_missing(arguments: list[str], missing: str) -> None:
+    result = run("make", "-n", *arguments)
+    assert result.returncode != 0
+    assert f"{missing} is missing" in result.stderr
+
+
+# ------------------------------------------------------------------------------- import rules
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A copy of both packages, to break rules in."""
+    for package in ("model", "service"):
+        shutil.copytree(ROOT / package, tmp_path / package)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    return tmp_path
+
+
+def broken_rules(tree: Path) -> list[str]:
+    command = Path(sys.executable).with_name("lint-imports")
+    output = run(sys.executable, command, "--no-cache", cwd=tree, COLUMNS="200").stdout
+    assert "Contracts: " in output
+    return re.findall(r"^(\d\w?)\. .* BROKEN", output, flags=re.MULTILINE)
+
+
+def test_no_import_rule_is_broken(tree: Path) -> None:
+    assert broken_rules(tree) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "forbidden", "rule"),
+    [
+        ("model/train.py", "import service.app", "1"),
+        ("service/saved_model.py", "import model.data", "2a"),
+        ("service/new.py", "import model", "2a"),
+        ("model/artifact.py", "import tensorflow", "2b"),
+        ("model/data.py", "from model import attention", "2b"),
+        ("service/predictor.py", "import tensorflow as tf", "3a"),
+        ("service/saved_model.py", "import keras", "3a"),
+        ("service/new.py", "from service.saved_model import anything", "3b"),
+        ("service/worker.py", "import starlette.requests", "3c"),
+        ("service/predictor.py", "from service import app", "3c"),
+        ("model/attention.py", "from model import decoding", "4a"),
+        ("model/new.py", "", "4a"),
+        ("model/tokenizer.py", "from model import data", "4b"),
+        ("service/schemas.py", "from service import prediction", "4b"),
+        ("model/new.py", "import tensorflow.nn", "5"),
+    ],
+)
+def test_each_import_rule_can_be_broken(tree: Path, module: str, forbidden: str, rule: str) -> None:
+    with (tree / module).open("a", encoding="utf-8") as file:
+        file.write(f"\n{forbidden}\n")
+    assert rule in broken_rules(tree)
+
+
+def test_only_the_export_loads_tensorflow_when_it_is_imported() -> None:
+    for path in (ROOT / "model").rglob("*.py"):
+        imports = [
+            line
+            for line in path.read_text(encoding="utf-8").splitlines()
+            if re.match(
+                r"(from|import) (tensorflow|model\.export)\b|from model import .*export", line
+            )
+        ]
+        assert path.name == "export.py" or not imports
+
+
+# ------------------------------------------------------------------------- the count of skips
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Path:
+    """A project with this one's conftest: a test that passes, one that is skipped, one no cover."""
+    (tmp_path / "tests").mkdir()
+    shutil.copy(ROOT / "tests/conftest.py", tmp_path / "tests")
+    (tmp_path / "tests/test_it.py").write_text(
+        "import pytest\n\n"
+        "def test_good(): pass\n\n"
+        "@pytest.mark.skip(reason='tired')\n"
+        "def test_lazy(): pass\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "service").mkdir()
+    mark = "# pragma: " + "no cover"
+    (tmp_path / "service/app.py").write_text(f"x = 1  {mark}\n", encoding="utf-8")
+    return tmp_path
+
+
+def run_suite(suite: Path, *, ci: str, allowed: str = "") -> subprocess.CompletedProcess[str]:
+    (suite / "pytest.ini").write_text(f"[pytest]\nallowed_skips = {allowed}\n", encoding="utf-8")
+    return run(sys.executable, "-m", "pytest", "tests", cwd=suite, CI=ci)
+
+
+def test_skipped_tests_and_no_cover_marks_are_counted(suite: Path) -> None:
+    result = run_suite(suite, ci="")
+    assert result.returncode == 0
+    assert "skipped tests: 1\nno cover marks: 1\n" in result.stdout
+    assert "1 passed, 1 skipped" in result.stdout.splitlines()[-1]
+
+
+def test_a_skipped_test_fails_in_ci(suite: Path) -> None:
+    result = run_suite(suite, ci="true")
+    assert result.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "CI does not allow this skip: tests/test_it.py::test_lazy" in result.stdout
+
+
+def test_a_skipped_test_that_is_allowed_passes_in_ci(suite: Path) -> None:
+    result = run_suite(suite, ci="true", allowed="tests/test_it.py::test_lazy")
+    assert result.returncode == 0
