@@ -1,0 +1,1 @@
+"""The science: layers, network, decoding, training, evaluation and export of the summarizer."""

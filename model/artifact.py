@@ -1,0 +1,258 @@
+"""The contract between training and serving: what an artifact is and when it must be refused.
+
+One directory a version: `saved_model/`, `tokenizer.json`, `golden.jsonl`, `MODEL_CARD.md` and,
+written last, `manifest.json`. Knows neither TensorFlow nor Keras.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+SAVED_MODEL = "saved_model"
+TOKENIZER = "tokenizer.json"
+GOLDEN = "golden.jsonl"
+MODEL_CARD = "MODEL_CARD.md"
+MANIFEST = "manifest.json"
+
+_SEAL = "manifest_sha256"
+_SEALED = re.compile(rb'"manifest_sha256": "([0-9a-f]{64})"')
+_ZEROS = "0" * 64
+
+SUMMARIZE = "summarize"
+SCORE = "score"
+
+SCORE_INPUTS: Mapping[str, str] = {
+    "source_ids": "int32",  # [B, S]
+    "source_keep_mask": "bool",  # [B, S]
+    "style_ids": "int32",  # [B], index of manifest.styles
+    "summary_ids": "int32",  # [B, T]
+}
+SCORE_OUTPUTS: Mapping[str, str] = {
+    "log_probs": "float32",  # [B, T]
+    "attention_weights": "float32",  # [B, T, S]
+    "copy_gate": "float32",  # [B, T]
+    "copied_prob": "float32",  # [B, T]
+    "generated_prob": "float32",  # [B, T]
+}
+SUMMARIZE_INPUTS: Mapping[str, str] = {
+    "source_ids": "int32",  # [B, S]
+    "source_keep_mask": "bool",  # [B, S]
+    "style_ids": "int32",  # [B]
+    "max_new_tokens": "int32",  # [B]
+    "min_new_tokens": "int32",  # [B]
+    "length_penalty": "float32",  # [B]
+    "num_beams": "int32",  # []
+}
+SUMMARIZE_OUTPUTS: Mapping[str, str] = {
+    "summary_ids": "int32",  # [B, T], padded with 0
+    "score_per_hypothesis": "float32",  # [B]
+    **SCORE_OUTPUTS,
+}
+SIGNATURES: Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]] = {
+    SUMMARIZE: (SUMMARIZE_INPUTS, SUMMARIZE_OUTPUTS),
+    SCORE: (SCORE_INPUTS, SCORE_OUTPUTS),
+}
+"""Signature name to (input, output) tensor names with their dtypes."""
+
+
+class ArtifactError(Exception):
+    """The artifact is missing, incomplete, or not what its manifest says.
+
+    The message names files relative to the artifact, so that it may be shown to clients.
+    """
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """The largest absolute differences that golden outputs may show."""
+
+    attention: float  # also of the probabilities beside it
+    log_prob: float
+
+
+GOLDEN_TOLERANCE: Mapping[str, Tolerance] = {
+    "float32": Tolerance(attention=1e-3, log_prob=1e-3),
+    "bfloat16": Tolerance(attention=3e-2, log_prob=5e-2),
+}
+"""By `Manifest.precision`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What an artifact says of itself."""
+
+    name: str
+    version: str
+    model_sha256: str
+    styles: tuple[str, ...]
+    default_style: str
+    max_source_tokens: int
+    max_summary_tokens: int
+    default_num_beams: int
+    default_length_penalty: float
+    default_min_new_tokens: int
+    default_max_new_tokens: int
+    precision: str  # a key of GOLDEN_TOLERANCE
+    config: dict[str, Any]  # sizes of the network
+    training: dict[str, Any]  # data files with sha256, source and rights; seed; steps; code
+    low_confidence_log_prob: float | None  # mean a token, in nats; None: not calibrated
+    files: dict[str, str]  # relative path -> sha256, of every file but the manifest
+    created: str  # ISO 8601
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoldenExample:
+    """A text and what the eager model said of it."""
+
+    text: str
+    style: str
+    source_ids: list[int]
+    summary_ids: list[int]
+    log_probs: list[float]
+    attention_weights: list[list[float]]
+    copy_gate: list[float]
+    copied_prob: list[float]
+    generated_prob: list[float]
+
+
+def file_sha256(path: Path) -> str:
+    """The SHA-256 of a file's bytes in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def file_digests(directory: Path) -> dict[str, str]:
+    """Relative path to SHA-256 of every file but the manifest."""
+    paths = _files_under(directory)
+    return {name: file_sha256(path) for name, path in paths.items() if name != MANIFEST}
+
+
+def model_digest(directory: Path) -> str:
+    """One SHA-256 over `saved_model/` and `tokenizer.json`: sorted paths, sizes and contents."""
+    digest = hashlib.sha256()
+    for name, path in _files_under(directory).items():
+        if name == TOKENIZER or name.startswith(f"{SAVED_MODEL}/"):
+            content = path.read_bytes()
+            digest.update(f"{name}\0{len(content)}\0".encode())
+            digest.update(content)
+    return digest.hexdigest()
+
+
+def write_manifest(directory: Path, manifest: Manifest) -> None:
+    """Seals the artifact: writes `manifest.json` atomically, with its own digest inside."""
+    unsealed = json.dumps(
+        {**asdict(manifest), _SEAL: _ZEROS}, ensure_ascii=False, indent=2, sort_keys=True
+    )
+    seal = hashlib.sha256(unsealed.encode()).hexdigest()
+    sealed = unsealed.replace(f'"{_SEAL}": "{_ZEROS}"', f'"{_SEAL}": "{seal}"')
+    temporary = directory / f".{MANIFEST}.{os.getpid()}"
+    with temporary.open("w", encoding="utf-8", newline="") as file:
+        file.write(sealed)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(directory / MANIFEST)
+
+
+def read_manifest(directory: Path, verify: bool = True) -> Manifest:
+    """The manifest of the artifact in `directory`.
+
+    Args:
+        directory: The artifact.
+        verify: Whether every file is hashed; the manifest's own digest is always checked.
+
+    Raises:
+        ArtifactError: anything is missing, added or changed.
+    """
+    try:
+        raw = (directory / MANIFEST).read_bytes()
+    except OSError as error:
+        raise ArtifactError(f"{MANIFEST} can't be read: {error.strerror}") from error
+    _check_seal(raw)
+    manifest = _parse_manifest(raw)
+    if verify:
+        _check_files(directory, manifest)
+    return manifest
+
+
+def read_golden(directory: Path) -> list[GoldenExample]:
+    """The golden examples, at least one.
+
+    Raises:
+        ArtifactError: the file is missing, empty or malformed.
+    """
+    try:
+        lines = (directory / GOLDEN).read_text(encoding="utf-8").splitlines()
+        examples = [GoldenExample(**json.loads(line)) for line in lines]
+    except (OSError, ValueError, TypeError) as error:
+        raise ArtifactError(f"{GOLDEN} can't be read: {type(error).__name__}") from error
+    if not examples:
+        raise ArtifactError(f"{GOLDEN} is empty: without it a load can't be checked")
+    return examples
+
+
+def write_golden(directory: Path, examples: Iterable[GoldenExample]) -> None:
+    """Writes `golden.jsonl`, one example a line."""
+    lines = (json.dumps(asdict(example), ensure_ascii=False) for example in examples)
+    (directory / GOLDEN).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def latest_version(root: Path) -> Path:
+    """The directory with the highest number in `root` that holds a manifest.
+
+    Raises:
+        ArtifactError: there is none.
+    """
+    versions = [path.parent for path in root.glob(f"*/{MANIFEST}") if path.parent.name.isdecimal()]
+    if not versions:
+        raise ArtifactError(f"no artifact: no numbered directory with a {MANIFEST}")
+    return max(versions, key=lambda path: int(path.name))
+
+
+def _files_under(directory: Path) -> dict[str, Path]:
+    paths = (path for path in directory.rglob("*") if path.is_file())
+    return dict(sorted((path.relative_to(directory).as_posix(), path) for path in paths))
+
+
+def _check_seal(raw: bytes) -> None:
+    """Refuses a manifest of which any byte changed since it was written."""
+    seals = list(_SEALED.finditer(raw))
+    if len(seals) != 1:
+        raise ArtifactError(f"{MANIFEST} must hold one {_SEAL}; found {len(seals)}")
+    start, end = seals[0].span(1)
+    unsealed = raw[:start] + _ZEROS.encode() + raw[end:]
+    if hashlib.sha256(unsealed).hexdigest().encode() != seals[0][1]:
+        raise ArtifactError(f"{MANIFEST} was changed: its {_SEAL} doesn't match")
+
+
+def _parse_manifest(raw: bytes) -> Manifest:
+    values = json.loads(raw)  # sealed, hence the JSON that write_manifest wrote
+    del values[_SEAL]
+    expected = {field.name for field in fields(Manifest)}
+    if values.keys() != expected:
+        wrong = sorted(values.keys() ^ expected)
+        raise ArtifactError(f"{MANIFEST} has missing or unknown keys: {wrong}")
+    values["styles"] = tuple(values["styles"])
+    return Manifest(**values)
+
+
+def _check_files(directory: Path, manifest: Manifest) -> None:
+    found = file_digests(directory)
+    if missing := sorted(manifest.files.keys() - found.keys()):
+        raise ArtifactError(f"files of the manifest are missing: {missing[:5]}")
+    if extra := sorted(found.keys() - manifest.files.keys()):
+        raise ArtifactError(f"files that the manifest doesn't list: {extra[:5]}")
+    if changed := sorted(name for name in found if found[name] != manifest.files[name]):
+        raise ArtifactError(f"files differ from their sha256 in the manifest: {changed[:5]}")
+    if model_digest(directory) != manifest.model_sha256:
+        raise ArtifactError("model_sha256 of the manifest doesn't match the files")
+    if manifest.default_style not in manifest.styles:
+        raise ArtifactError(f"default_style {manifest.default_style!r} isn't one of the styles")
+    if manifest.precision not in GOLDEN_TOLERANCE:
+        raise ArtifactError(f"precision {manifest.precision!r} isn't known")

@@ -1,0 +1,116 @@
+"""The model card of an artifact: `python -m model.card --artifact DIR --evaluation FILE`.
+
+The card holds figures that are measured on the finished artifact, so it is written after it and
+the manifest is sealed again; `model_sha256` covers weights and tokenizer only and stays.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from model.artifact import MODEL_CARD, Manifest, file_digests, read_manifest, write_manifest
+from model.evaluate import SetResult, table
+
+_TEMPLATE = """\
+# {name} {version}
+
+Writes a one-line summary of an English text ({styles}) and shows for every token of it where in
+the text the model looked. {parameters} million parameters, trained from scratch.
+
+## What it is for
+
+Drafts of headlines and titles that a person checks, with the attention beside each word. It is
+not for unattended publication: it can name the wrong person, join two facts that do not belong
+together, or state as certain what the text calls alleged.
+
+## Network
+
+Self-attention encoder ({num_layers} layers of {hidden_dim}, {num_heads} heads), LSTM decoder, one
+head of cross-attention which is also the copy distribution, vocabulary of {vocab_size} subwords.
+It reads the first {max_source_tokens} tokens of a text and writes at most {max_summary_tokens}.
+Copying is by token id: another spelling of the same word counts as generated.
+
+## Training
+
+{steps} steps of about {tokens_per_batch} source tokens; seed {seed}; optimizer {optimizer}.
+
+| file | weight an epoch | SHA-256 |
+| --- | --- | --- |
+{data}
+
+Targets in title case were respelt as their texts spell them; the model writes sentence case.
+{hidden} % of the training examples had source positions hidden at random.
+
+## Quality
+
+{quality}
+"""
+
+_UNMEASURED = "Not evaluated yet: `make evaluate DATA=…`."
+_MEASURED = """\
+ROUGE F1 by `rouge-score`, stemmed, with the defaults of the manifest. The lead baseline is the
+best of several beginnings of the text, chosen with hindsight for each metric. Intervals are 95 %,
+paired bootstrap over documents.
+
+{table}
+
+Press releases are partisan and formulaic, and so is what is learnt from them. On texts of another
+kind expect less: compare the sets that were not trained on.
+"""
+
+
+def render(manifest: Manifest, results: Sequence[SetResult]) -> str:
+    """The card as Markdown."""
+    progress: dict[str, Any] = manifest.training.get("progress", {})
+    options: dict[str, Any] = manifest.training.get("options", {})
+    batches = options.get("batches", {})
+    rows = [
+        f"| {row['file']} | {row['weight']} | `{row['sha256']}` |"
+        for row in manifest.training.get("data", [])
+    ]
+    return _TEMPLATE.format(
+        name=manifest.name,
+        version=manifest.version,
+        styles=", ".join(manifest.styles),
+        parameters=round(manifest.config.get("parameters", 0) / 1e6, 1),
+        max_source_tokens=manifest.max_source_tokens,
+        max_summary_tokens=manifest.max_summary_tokens,
+        **{key: manifest.config[key] for key in _SIZES},
+        steps=progress.get("step", "?"),
+        tokens_per_batch=batches.get("tokens_per_batch", "?"),
+        seed=batches.get("seed", "?"),
+        optimizer=options.get("optimizer", "?"),
+        hidden=round(100 * batches.get("hidden_share", 0)),
+        data="\n".join(rows),
+        quality=_MEASURED.format(table=table(results)) if results else _UNMEASURED,
+    )
+
+
+_SIZES = ("num_layers", "hidden_dim", "num_heads", "vocab_size")
+
+
+def write_card(directory: Path, results: Sequence[SetResult]) -> None:
+    """Replaces the card of a sealed artifact and seals it again."""
+    manifest = read_manifest(directory)
+    (directory / MODEL_CARD).write_text(render(manifest, results), encoding="utf-8")
+    write_manifest(directory, replace(manifest, files=file_digests(directory)))
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Writes the card with the figures that `model.evaluate --json` saved."""
+    parser = argparse.ArgumentParser(prog="python -m model.card", description=__doc__)
+    parser.add_argument("--artifact", type=Path, required=True)
+    parser.add_argument("--evaluation", type=Path, required=True)
+    given = parser.parse_args(arguments)
+    rows = json.loads(given.evaluation.read_text(encoding="utf-8"))
+    write_card(given.artifact, [SetResult(**row) for row in rows])
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,269 @@
+"""Subword tokenizer whose spans point into exactly the text that the caller sent.
+
+Byte-level BPE through `tokenizers`. Knows neither TensorFlow nor Keras.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import cast
+
+import regex
+import tokenizers
+from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
+
+Span = tuple[int, int]
+"""Half-open [start, end) in code points."""
+
+PAD, EOS, MASK = "<pad>", "<eos>", "<mask>"
+PAD_ID, EOS_ID, MASK_ID = 0, 1, 2
+NUM_SPARE_STARTS = 4
+"""Start tokens kept free, so that fine-tuning can add a style without a new vocabulary."""
+
+REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
+
+
+@dataclass(frozen=True)
+class EncodedText:
+    """The ids of a text and where each comes from; `ids` ends in `<eos>`, which has no span."""
+
+    ids: list[int]
+    spans: list[Span]
+    total_tokens: int
+    used_end: int
+    truncated: bool
+
+
+@dataclass(frozen=True)
+class DecodedSummary:
+    """Generated ids as text, stripped, with one span an id into that text."""
+
+    text: str
+    spans: list[Span]
+
+
+def word_spans(text: str) -> list[Span]:
+    """Spans of the UAX #29 words of `text`, punctuation among them, whitespace not."""
+    boundaries = [match.start() for match in regex.finditer(r"(?w)\b", text)]
+    if not boundaries or boundaries[0] != 0:
+        boundaries.insert(0, 0)
+    if boundaries[-1] != len(text):
+        boundaries.append(len(text))
+    return [(start, end) for start, end in pairwise(boundaries) if not text[start:end].isspace()]
+
+
+def start_token(style: str) -> str:
+    """The token that begins a summary of this style."""
+    return f"<start:{style}>"
+
+
+class Tokenizer:
+    """Text to ids with spans, and ids to text with spans."""
+
+    pad_id, eos_id, mask_id = PAD_ID, EOS_ID, MASK_ID
+
+    def __init__(self, backend: tokenizers.Tokenizer) -> None:
+        # The library does not save this option: without it "<pad>" in a text would become id 0.
+        backend.encode_special_tokens = True
+        self._backend = backend
+        self._bytes = [_token_bytes(_token(backend, i)) for i in range(self.vocab_size)]
+
+    @classmethod
+    def load(cls, path: Path) -> Tokenizer:
+        """Reads a `tokenizer.json`."""
+        return cls(tokenizers.Tokenizer.from_file(str(path)))
+
+    @classmethod
+    def train(
+        cls, sources: Iterable[str], targets: Sequence[str], styles: Sequence[str], vocab_size: int
+    ) -> Tokenizer:
+        """Learns merges from both sides; ids are ordered by how often targets use them."""
+        starts = [start_token(style) for style in styles]
+        starts += [start_token(f"spare-{i}") for i in range(NUM_SPARE_STARTS)]
+        backend = _untrained()
+        trainer = trainers.BpeTrainer(
+            vocab_size=vocab_size,
+            special_tokens=[PAD, EOS, MASK, *starts],
+            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+            show_progress=False,
+        )
+        backend.train_from_iterator(_chain(sources, targets), trainer)
+        return cls(_ordered_by_use(backend, targets, num_special=3 + len(starts)))
+
+    def save(self, path: Path) -> None:
+        """Writes a `tokenizer.json` that `load` reads."""
+        self._backend.save(str(path))
+
+    @property
+    def vocab_size(self) -> int:
+        """V, the special tokens among them."""
+        return int(self._backend.get_vocab_size())
+
+    @property
+    def styles(self) -> list[str]:
+        """The styles that have a start token, spare ones left out."""
+        tokens = (_token(self._backend, i) for i in range(MASK_ID + 1, self.vocab_size))
+        named = [token[7:-1] for token in tokens if token.startswith("<start:")]
+        return [style for style in named if not style.startswith("spare-")]
+
+    def start_id(self, style: str) -> int:
+        """The id of the style's start token.
+
+        Raises:
+            KeyError: the tokenizer was not trained with this style.
+        """
+        token_id = self._backend.token_to_id(start_token(style))
+        if token_id is None:
+            raise KeyError(f"no start token for style {style!r}; there are {self.styles}")
+        return int(token_id)
+
+    def token_bytes(self, token_id: int) -> bytes:
+        """The UTF-8 bytes, perhaps part of a character, that a token stands for."""
+        return self._bytes[token_id]
+
+    def encode(self, text: str, max_tokens: int | None = None) -> EncodedText:
+        """Ids and spans of `text`, cut to its first `max_tokens` (`<eos>` counted)."""
+        encoding = self._backend.encode(text, add_special_tokens=False)
+        total = len(encoding.ids) + 1
+        kept = total - 1 if max_tokens is None else min(total - 1, max_tokens - 1)
+        spans = [_trimmed(text, span) for span in encoding.offsets[:kept]]
+        return EncodedText(
+            ids=[*encoding.ids[:kept], EOS_ID],
+            spans=spans,
+            total_tokens=total,
+            used_end=spans[-1][1] if spans else 0,
+            truncated=kept < total - 1,
+        )
+
+    def encode_ids(self, texts: Sequence[str], merge_dropout: float = 0.0) -> list[list[int]]:
+        """Ids alone, without `<eos>`, of many texts at once.
+
+        Args:
+            texts: What to encode.
+            merge_dropout: The share of BPE merges left out at random, for subword
+                regularisation (Provilkov et al. 2020).
+        """
+        self._backend.model.dropout = merge_dropout or None
+        try:
+            encodings = self._backend.encode_batch_fast(list(texts), add_special_tokens=False)
+        finally:
+            self._backend.model.dropout = None
+        return [encoding.ids for encoding in encodings]
+
+    def decode(self, ids: Sequence[int]) -> DecodedSummary:
+        """The stripped text of `ids` and each id's span in it.
+
+        Tokens of one character share its span; a run of bytes that is not UTF-8 becomes one
+        U+FFFD shared by its tokens.
+        """
+        pieces = [self._bytes[token_id] for token_id in ids]
+        text, byte_spans = _decode_utf8(b"".join(pieces))
+        lead = len(text) - len(text.lstrip())
+        stripped = text.strip()
+        spans, position = [], 0
+        for piece in pieces:
+            covered = byte_spans[position : position + len(piece)]
+            position += len(piece)
+            start, end = (covered[0][0], covered[-1][1]) if covered else (lead, lead)
+            moved = (_clip(start - lead, len(stripped)), _clip(end - lead, len(stripped)))
+            spans.append(_trimmed(stripped, moved))
+        return DecodedSummary(stripped, spans)
+
+
+def _untrained() -> tokenizers.Tokenizer:
+    backend = tokenizers.Tokenizer(models.BPE())
+    collapse = normalizers.Replace(tokenizers.Regex(r"\s+"), " ")
+    backend.normalizer = normalizers.Sequence([normalizers.Strip(), collapse])
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    backend.decoder = decoders.ByteLevel()
+    return backend
+
+
+def _chain(sources: Iterable[str], targets: Iterable[str]) -> Iterator[str]:
+    yield from sources
+    yield from targets
+
+
+def _ordered_by_use(
+    backend: tokenizers.Tokenizer, targets: Sequence[str], num_special: int
+) -> tokenizers.Tokenizer:
+    """The same merges with ids by falling use in targets, so that a shortlist is a slice."""
+    encodings = backend.encode_batch_fast(list(targets), add_special_tokens=False)
+    uses = Counter(token_id for encoding in encodings for token_id in encoding.ids)
+    ordinary = range(num_special, backend.get_vocab_size())
+    order = [*range(num_special), *sorted(ordinary, key=lambda i: (-uses[i], i))]
+    vocab = {_token(backend, old): new for new, old in enumerate(order)}
+    merges = _merges(backend)
+    ordered = _untrained()
+    ordered.model = models.BPE(vocab=vocab, merges=merges)
+    ordered.add_special_tokens([_token(backend, i) for i in range(num_special)])
+    return ordered
+
+
+def _token(backend: tokenizers.Tokenizer, token_id: int) -> str:
+    return cast(str, backend.id_to_token(token_id))  # None only beyond the vocabulary
+
+
+def _merges(backend: tokenizers.Tokenizer) -> list[tuple[str, str]]:
+    return [tuple(pair) for pair in json.loads(backend.to_str())["model"]["merges"]]
+
+
+def _trimmed(text: str, span: Span) -> Span:
+    """The span without leading whitespace, unless it is nothing else."""
+    start, end = span
+    while start < end and text[start].isspace():
+        start += 1
+    return (start, end) if start < end else span
+
+
+def _clip(position: int, length: int) -> int:
+    return min(max(position, 0), length)
+
+
+def _byte_alphabet() -> dict[str, int]:
+    """GPT-2's printable stand-ins for the 256 bytes, as the ByteLevel pre-tokenizer uses them."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in printable]
+    stand_ins = {chr(byte): byte for byte in printable}
+    return stand_ins | {chr(256 + i): byte for i, byte in enumerate(others)}
+
+
+_ALPHABET = _byte_alphabet()
+
+
+def _token_bytes(token: str) -> bytes:
+    if token in (PAD, EOS, MASK) or token.startswith("<start:"):
+        return b""
+    return bytes(_ALPHABET[character] for character in token)
+
+
+def _decode_utf8(data: bytes) -> tuple[str, list[Span]]:
+    """The text, and for every byte the span of the character that it belongs to."""
+    characters: list[str] = []
+    spans: list[Span] = []
+    position = 0
+    while position < len(data):
+        length = _character_length(data, position)
+        if length:
+            characters.append(data[position : position + length].decode())
+        elif not (spans and spans[-1][1] == len(characters) and characters[-1] == REPLACEMENT):
+            characters.append(REPLACEMENT)
+        spans += [(len(characters) - 1, len(characters))] * max(length, 1)
+        position += max(length, 1)
+    return "".join(characters), spans
+
+
+def _character_length(data: bytes, position: int) -> int:
+    """The bytes of the valid character that begins here, or 0."""
+    for length in range(1, 5):
+        try:
+            decoded = data[position : position + length].decode()
+        except UnicodeDecodeError:
+            continue
+        return length if len(decoded) == 1 else 0
+    return 0
