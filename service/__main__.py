@@ -1,0 +1,105 @@
+"""`python -m service`: the composition root, where the parts are chosen and the server starts."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from types import FrameType
+from typing import NoReturn
+
+import uvicorn
+from fastapi import FastAPI
+from pydantic import ValidationError
+
+from service.app import LoadPredictor, create_app
+from service.predictor import DeviceUnavailable
+from service.saved_model import load_predictor
+from service.settings import PREFIX, Settings
+
+LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
+
+EXIT_LOAD_FAILED = 1
+EXIT_BAD_SETTINGS = 2
+
+
+def serve(settings: Settings, load: LoadPredictor) -> int:
+    """Serves until a signal ends it, and returns the exit status.
+
+    A model that can't be loaded ends it too, where the settings say so or where they demand a
+    device that isn't there.
+    """
+    logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)
+    failures: list[Exception] = []
+
+    def on_load_failure(error: Exception) -> None:
+        if settings.exit_on_load_failure or isinstance(error, DeviceUnavailable):
+            failures.append(error)
+            server.should_exit = True
+
+    app = create_app(settings, load, on_load_failure)
+    server = uvicorn.Server(_server_config(app, settings))
+    status = _run(server)
+    for error in failures:
+        print(f"error: {error}", file=sys.stderr)
+        status = EXIT_LOAD_FAILED
+    if app.state.slot.is_loading:
+        # TensorFlow in a thread that outlives the interpreter would abort the process.
+        logging.shutdown()
+        os._exit(status)
+    return status
+
+
+def settings_from_environment() -> Settings:
+    """The settings, or the end of the process with a message for each that is wrong."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        for problem in error.errors(include_input=False, include_url=False):
+            name = "".join(f"{PREFIX}{str(part).upper()}: " for part in problem["loc"])
+            print(f"error: {name}{problem['msg']}", file=sys.stderr)
+        sys.exit(EXIT_BAD_SETTINGS)
+
+
+def main() -> int:
+    """Reads the settings and serves the artifact that they name."""
+    settings = settings_from_environment()
+    return serve(settings, load_predictor)
+
+
+def _server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        host=settings.host,
+        port=settings.port,
+        log_level=settings.log_level,
+        # Its own would reconfigure the logging of the whole process.
+        log_config=None,
+        lifespan="on",
+        ws="none",
+        # Nothing in front of us is trusted to say who asks, unless it is configured.
+        proxy_headers=False,
+        server_header=False,
+        timeout_graceful_shutdown=settings.shutdown_grace_s,
+    )
+
+
+def _run(server: uvicorn.Server) -> int:
+    """The server's status; uvicorn raises the signal that stopped it once more at its end."""
+    signal.signal(signal.SIGTERM, _exit)
+    try:
+        server.run()
+    except SystemExit as stop:  # by _exit, or by uvicorn where it can't listen
+        return stop.code if isinstance(stop.code, int) else 1
+    except KeyboardInterrupt:
+        pass
+    return 0
+
+
+def _exit(_signal: int, _frame: FrameType | None) -> NoReturn:
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,192 @@
+"""The error tree, and the one body that the clients of every protocol understand.
+
+ServiceError
+├── MalformedRequest         400  the body isn't JSON
+├── RequestTooLarge          413  bytes, characters or texts over a limit
+├── UnsupportedMediaType     415  a header names a format that isn't read here
+├── RuleBroken               422  a field breaks a rule
+│   ├── TextTooLong               a text exceeds the model and may not be cut
+│   └── MatrixTooLarge            more attention weights than a response may hold
+├── Overloaded               429  too much work is waiting
+├── NotReady                 503  no model is loaded, or the service stops
+└── InternalError            500  a fault of ours, of which nothing is shown
+    └── NonFiniteOutput           the model returned NaN or infinity
+
+Raised anywhere in the service; only this module's last part and `app` know that HTTP exists.
+Messages never repeat what the client sent.
+"""
+
+# ruff: noqa: N818 - the names say what happened, as in Starlette and httpx
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+import orjson
+from starlette.responses import Response
+
+PROBLEM_MEDIA_TYPE = "application/problem+json"
+MAX_DETAIL = 1000  # characters; it stands twice in a body, which stays under 4 kB
+
+
+class ServiceError(Exception):
+    """A request that can't be answered.
+
+    Args:
+        detail: What rule was broken or what is wrong, fit to be shown to the client.
+        retry_after_s: When to come back, where that may help.
+    """
+
+    name = "internal-error"
+    title = "Internal error"
+
+    def __init__(self, detail: str, retry_after_s: float | None = None) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.retry_after_s = retry_after_s
+
+
+class MalformedRequest(ServiceError):
+    """The body can't be read as JSON."""
+
+    name, title = "malformed-request", "Malformed request"
+
+
+class RequestTooLarge(ServiceError):
+    """The body, a text or the list of texts is over a limit."""
+
+    name, title = "request-too-large", "Request too large"
+
+
+class UnsupportedMediaType(ServiceError):
+    """A header names a format that isn't read here, or names none."""
+
+    name, title = "unsupported-media-type", "Unsupported media type"
+
+
+class RuleBroken(ServiceError):
+    """The request is JSON but breaks a rule."""
+
+    name, title = "invalid-request", "Invalid request"
+
+
+class TextTooLong(RuleBroken):
+    """A text has more tokens than the model reads, and `truncation` is `error`.
+
+    Args:
+        index: Which of the texts.
+        tokens: How many it has.
+        limit: How many the model reads.
+        field: What the protocol calls the text.
+    """
+
+    name, title = "text-too-long", "Text too long"
+
+    def __init__(self, index: int, tokens: int, limit: int, field: str = "the text") -> None:
+        super().__init__(f"{field} has {tokens} tokens; the model reads at most {limit}")
+        self.index = index
+        self.tokens = tokens
+        self.limit = limit
+
+    def named(self, field: str) -> TextTooLong:
+        """The same error under the name that the protocol has for the text."""
+        return TextTooLong(self.index, self.tokens, self.limit, field)
+
+
+class MatrixTooLarge(RuleBroken):
+    """The attention matrices asked for hold too many weights."""
+
+    name, title = "attention-too-large", "Attention too large"
+
+
+class Overloaded(ServiceError):
+    """Too much work is waiting."""
+
+    name, title = "overloaded", "Model is overloaded"
+
+
+class NotReady(ServiceError):
+    """No model is loaded yet, or none could be loaded, or the service stops."""
+
+    name, title = "not-ready", "Model is not ready"
+
+
+class InternalError(ServiceError):
+    """A fault of ours; the log knows more."""
+
+    def __init__(self, detail: str = "the request failed here; the log has the cause") -> None:
+        super().__init__(detail)
+
+
+class NonFiniteOutput(InternalError):
+    """The model returned NaN or infinity."""
+
+    name, title = "non-finite-output", "Model output is not finite"
+
+
+_STATUS: dict[type[ServiceError], HTTPStatus] = {
+    MalformedRequest: HTTPStatus.BAD_REQUEST,
+    RequestTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
+    RuleBroken: HTTPStatus.UNPROCESSABLE_ENTITY,
+    Overloaded: HTTPStatus.TOO_MANY_REQUESTS,
+    NotReady: HTTPStatus.SERVICE_UNAVAILABLE,
+    InternalError: HTTPStatus.INTERNAL_SERVER_ERROR,
+}
+"""The one place where an error becomes a status."""
+
+
+def status_of(error: ServiceError) -> HTTPStatus:
+    """The status of an error: its own or that of its nearest ancestor with one."""
+    for kind in type(error).__mro__:
+        if kind in _STATUS:
+            return _STATUS[kind]
+    return HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def problem_response(error: ServiceError, request_id: str) -> Response:
+    """The error as `application/problem+json` (RFC 9457)."""
+    status = status_of(error)
+    body = _problem(error.name, error.title, status, error.detail, request_id)
+    headers = {}
+    if error.retry_after_s is not None:
+        body["retry_after_ms"] = round(error.retry_after_s * 1000)
+        headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
+    return _as_response(body, status, headers)
+
+
+def http_problem_response(
+    status: int, headers: Mapping[str, str] | None, request_id: str
+) -> Response:
+    """An error of the framework (no such path, no such method) in the same body."""
+    phrase = HTTPStatus(status).phrase
+    body = _problem(phrase.lower().replace(" ", "-"), phrase, status, f"{phrase}.", request_id)
+    return _as_response(body, status, headers or {})
+
+
+def _problem(name: str, title: str, status: int, detail: str, request_id: str) -> dict[str, Any]:
+    shown = detail if len(detail) <= MAX_DETAIL else f"{detail[: MAX_DETAIL - 1]}…"
+    return {
+        "type": f"urn:attention-summarizer:problem:{name}",
+        "title": title,
+        "status": int(status),
+        "detail": shown,
+        "instance": _instance(request_id),
+        "error": f"{title}: {shown}",  # what clients of Hugging Face, KServe and TF Serving show
+        "error_type": name,
+    }
+
+
+def _instance(request_id: str) -> str:
+    try:
+        return UUID(request_id).urn
+    except ValueError:
+        return f"urn:attention-summarizer:request:{request_id}"
+
+
+def _as_response(body: dict[str, Any], status: int, headers: Mapping[str, str]) -> Response:
+    return Response(orjson.dumps(body), status, headers, media_type=PROBLEM_MEDIA_TYPE)

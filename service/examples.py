@@ -1,0 +1,66 @@
+"""The examples that the API's document shows; tests hold them to the schemas."""
+
+from __future__ import annotations
+
+from typing import Any
+
+TEXT = (
+    "The city council voted on Tuesday to build a tram line from the harbour to the university. "
+    "Work starts in spring and is expected to take three years."
+)
+
+REQUEST_EXAMPLES: dict[str, Any] = {
+    "one text": {"value": {"inputs": TEXT}},
+    "words, for a web page": {
+        "value": {"inputs": [TEXT], "unit": "word", "offset_unit": "utf16", "case": "title"}
+    },
+    "every weight": {"value": {"inputs": TEXT, "num_beams": 1, "attention": "matrix"}},
+}
+
+RESPONSE_EXAMPLE: dict[str, Any] = {
+    "id": "7f3a2c1e-5b1d-4c55-9d53-0a5b8f0c2f11",
+    "model": {"name": "summarizer", "version": "1", "sha256": "0" * 64},
+    "predictions": [
+        {
+            "summary": "City council approves tram line",
+            "style": "headline",
+            "finish_reason": "stop",
+            "log_prob": -4.1,
+            "attention": [
+                {
+                    "token": "City",
+                    "start": 0,
+                    "end": 4,
+                    "log_prob": -0.2,
+                    "copy_gate": 0.97,
+                    "copied_share": 0.97,
+                    "sources": [{"token": "city", "start": 4, "end": 8, "weight": 0.91}],
+                    "rest": 0.09,
+                },
+                {
+                    "token": "approves",
+                    "start": 13,
+                    "end": 21,
+                    "log_prob": -0.8,
+                    "copy_gate": 0.05,
+                    "copied_share": 0.03,
+                    "sources": [
+                        {"token": "voted", "start": 17, "end": 22, "weight": 0.62},
+                        {"token": "build", "start": 37, "end": 42, "weight": 0.21},
+                    ],
+                    "rest": 0.17,
+                },
+            ],
+            "source": {
+                "tokens": 33,
+                "used_tokens": 33,
+                "used_end": 149,
+                "truncated": False,
+                "offset_unit": "code_point",
+                "sha256": "0" * 64,
+            },
+            "warnings": [],
+        }
+    ],
+    "usage": {"source_tokens": 33, "summary_tokens": 6},
+}

@@ -1,0 +1,40 @@
+"""What `/openapi.json` needs beside what FastAPI finds: bodies that we read and write ourselves."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from service.errors import PROBLEM_MEDIA_TYPE
+from service.schemas import PredictRequest, Problem
+
+_REF = "#/components/schemas/{model}"
+
+
+def json_body(model: type[PredictRequest], examples: dict[str, Any]) -> dict[str, Any]:
+    """The `openapi_extra` of a route that reads its own JSON body."""
+    schema = {"$ref": _REF.format(model=model.__name__)}
+    content = {"application/json": {"schema": schema, "examples": examples}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
+def problems(descriptions: dict[int, str]) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route: what each error status means there."""
+    schema = {"$ref": _REF.format(model=Problem.__name__)}
+    content = {PROBLEM_MEDIA_TYPE: {"schema": schema}}
+    return {
+        status: {"description": description, "content": content}
+        for status, description in descriptions.items()
+    }
+
+
+def add_schemas(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with the schemas that only references name."""
+    _, schemas = models_json_schema(
+        [(PredictRequest, "validation"), (Problem, "serialization")], ref_template=_REF
+    )
+    components = document.setdefault("components", {}).setdefault("schemas", {})
+    for name, schema in schemas["$defs"].items():
+        components.setdefault(name, schema)
+    return document

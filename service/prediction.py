@@ -1,0 +1,103 @@
+"""Summaries as the bytes of a `/predict` response. Pure work on the processor, for a thread."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import orjson
+
+from service.alignment import Alignment, merge_words, token_alignment
+from service.attention_view import DECIMALS, matrix_view, sources_view
+from service.errors import MatrixTooLarge, NonFiniteOutput
+from service.offsets import OffsetTable
+from service.predictor import ModelInfo, Summary
+from service.schemas import PredictRequest
+from service.title_case import title_case
+from service.warning_rules import warnings_for
+
+MAX_MATRIX_CELLS = 65_536
+"""Attention weights in one response: 0.6 MB of JSON."""
+
+
+def render(
+    request: PredictRequest, summaries: Sequence[Summary], info: ModelInfo, request_id: str
+) -> bytes:
+    """The whole response as JSON.
+
+    Raises:
+        NonFiniteOutput: a number is NaN or infinite.
+        MatrixTooLarge: matrices were asked for and hold too many weights.
+    """
+    texts = request.texts
+    for summary in summaries:
+        _check_finite(summary)
+    alignments = [
+        _alignment(request, text, summary) for text, summary in zip(texts, summaries, strict=True)
+    ]
+    if request.attention == "matrix":
+        _check_size(alignments)
+    predictions = [
+        _prediction(request, text, summary, alignment, info)
+        for text, summary, alignment in zip(texts, summaries, alignments, strict=True)
+    ]
+    body = {
+        "id": request_id,
+        "model": {"name": info.name, "version": info.version, "sha256": info.sha256},
+        "predictions": predictions,
+        "usage": {
+            "source_tokens": sum(summary.used_source_tokens for summary in summaries),
+            "summary_tokens": sum(len(summary.log_probs) for summary in summaries),
+        },
+    }
+    return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _check_finite(summary: Summary) -> None:
+    columns = (summary.attention, summary.log_probs, summary.copy_gate, summary.copied_share)
+    if not all(np.isfinite(column).all() for column in columns):
+        raise NonFiniteOutput()
+
+
+def _alignment(request: PredictRequest, text: str, summary: Summary) -> Alignment:
+    summary_text, spans = summary.text, summary.summary_spans
+    if request.case == "title":
+        summary_text, spans = title_case(summary_text, spans)
+    tokens = token_alignment(summary, text, summary_text, spans)
+    return merge_words(tokens) if request.unit == "word" else tokens
+
+
+def _check_size(alignments: Sequence[Alignment]) -> None:
+    cells = sum(alignment.attention.size for alignment in alignments)
+    if cells > MAX_MATRIX_CELLS:
+        raise MatrixTooLarge(
+            f'attention "matrix" would hold {cells} weights, more than {MAX_MATRIX_CELLS}; '
+            'ask for attention "sources", or for fewer texts at once'
+        )
+
+
+def _prediction(
+    request: PredictRequest, text: str, summary: Summary, alignment: Alignment, info: ModelInfo
+) -> dict[str, Any]:
+    prediction: dict[str, Any] = {
+        "summary": alignment.summary_text,
+        "style": summary.style,
+        "finish_reason": summary.finish_reason,
+        "log_prob": round(summary.log_prob, DECIMALS),
+    }
+    if request.attention == "sources":
+        prediction["attention"] = sources_view(alignment, request.offset_unit)
+    elif request.attention == "matrix":
+        prediction["attention"] = matrix_view(alignment, request.offset_unit)
+    prediction["source"] = {
+        "tokens": summary.total_source_tokens,
+        "used_tokens": summary.used_source_tokens,
+        "used_end": OffsetTable(text, request.offset_unit)[summary.used_end],
+        "truncated": summary.truncated,
+        "offset_unit": request.offset_unit,
+        "sha256": hashlib.sha256(text.encode()).hexdigest(),
+    }
+    prediction["warnings"] = warnings_for(text, summary, info)
+    return prediction

@@ -1,0 +1,105 @@
+"""Where the loaded predictor is found, or why there is none yet."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Literal
+
+from model.artifact import ArtifactError
+from service.errors import NotReady
+from service.predictor import DeviceUnavailable, Predictor
+
+log = logging.getLogger(__name__)
+
+State = Literal["loading", "ready", "failed", "stopping"]
+
+
+class PredictorSlot:
+    """Holds the predictor once it is loaded. Belongs to the event loop.
+
+    Args:
+        on_failure: Told of an error that ended the load.
+    """
+
+    def __init__(self, on_failure: Callable[[Exception], None]) -> None:
+        self._on_failure = on_failure
+        self._predictor: Predictor | None = None
+        self._reason = "the model is being loaded"
+        self._state: State = "loading"
+        self._is_loading = False
+        self.settled = asyncio.Event()
+        """Set once the load has succeeded or failed."""
+
+    @property
+    def is_loading(self) -> bool:
+        """Whether the load still runs, be it for a service that has stopped."""
+        return self._is_loading
+
+    @property
+    def predictor(self) -> Predictor:
+        """The predictor that answers.
+
+        Raises:
+            NotReady: there is none; the detail says why.
+        """
+        if self._state != "ready" or self._predictor is None:
+            raise NotReady(self._reason, retry_after_s=30 if self._state == "failed" else 5)
+        return self._predictor
+
+    def version(self) -> str | None:
+        """The version of the model that answers, if one does."""
+        return None if self._predictor is None else self._predictor.info.version
+
+    def fill(self, load: Callable[[], Predictor]) -> None:
+        """Starts `load` in a thread of its own and returns at once.
+
+        A daemon: a stop during a load of many seconds doesn't wait for it.
+        """
+        loop = asyncio.get_running_loop()
+
+        def work() -> None:
+            outcome: Predictor | Exception
+            try:
+                outcome = load()
+            except (ArtifactError, DeviceUnavailable) as error:
+                outcome = error
+            except Exception as error:
+                log.exception("the load failed")
+                outcome = error
+            self._is_loading = False
+            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+                loop.call_soon_threadsafe(self._settle, outcome)
+
+        self._is_loading = True
+        threading.Thread(target=work, name="load", daemon=True).start()
+
+    async def close(self) -> None:
+        """Lets the predictor finish its work; answers no more."""
+        predictor, self._predictor = self._predictor, None
+        self._state, self._reason = "stopping", "the service is stopping"
+        if predictor is not None:
+            await predictor.close()
+
+    def _settle(self, outcome: Predictor | Exception) -> None:
+        if self._state == "stopping":
+            return
+        if isinstance(outcome, Exception):
+            self._state, self._reason = "failed", _public_reason(outcome)
+            log.error("%s", self._reason)
+            self._on_failure(outcome)
+        else:
+            info = outcome.info
+            log.info("ready: %s %s on %s", info.name, info.version, info.device)
+            self._state, self._predictor = "ready", outcome
+        self.settled.set()
+
+
+def _public_reason(error: Exception) -> str:
+    """What a client may read: our own messages are made for it, others may name paths."""
+    if isinstance(error, ArtifactError | DeviceUnavailable):
+        return f"no model could be loaded: {error}"
+    return f"no model could be loaded: {type(error).__name__}; the log has the cause"

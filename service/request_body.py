@@ -1,0 +1,160 @@
+"""A request's bytes as a checked `PredictRequest`; says which rule is broken, never by what.
+
+FastAPI would read a body of any size, parse it with a parser that takes NaN, and repeat the
+input in its errors; hence our own way from bytes to model.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable
+from email.message import Message
+from typing import Any, NoReturn
+
+import orjson
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+from starlette.requests import Request
+
+from service.errors import MalformedRequest, RequestTooLarge, RuleBroken, UnsupportedMediaType
+from service.schemas import INPUTS_RULE, MAX_INPUTS, PredictRequest
+
+_MAX_RULES_SHOWN = 5
+
+
+async def read_json(request: Request, max_bytes: int) -> Any:
+    """The body's JSON; reads no more than `max_bytes`.
+
+    Raises:
+        UnsupportedMediaType: it isn't declared as JSON in UTF-8.
+        RequestTooLarge: it is longer, as declared or as read.
+        MalformedRequest: it isn't JSON.
+    """
+    _check_headers(request)
+    return parse_json(await _read(request, max_bytes))
+
+
+def parse_json(body: bytes) -> Any:
+    """JSON by RFC 8259: no NaN, no infinity, no byte order mark, at most 1,024 levels.
+
+    Half a surrogate pair is let through: it breaks a rule of a field, which can then be named.
+    """
+    if not body.strip():
+        raise MalformedRequest("the body is empty; it must be a JSON object")
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        if "surrogate in string" in str(error):
+            return _parse_with_surrogates(body)
+        raise _not_json(error.pos) from error
+
+
+def check_request(value: Any, max_characters: int) -> PredictRequest:
+    """The value as a request whose texts are of sane length and content.
+
+    Raises:
+        RequestTooLarge: too many texts, or one with too many characters.
+        RuleBroken: any other rule; the message names the field and the rule.
+    """
+    try:
+        request = PredictRequest.model_validate(value)
+    except ValidationError as error:
+        raise _broken_rules(error.errors(include_url=False, include_input=False)) from None
+    for index, text in enumerate(request.texts):
+        _check_text(request.field_of(index), text, max_characters)
+    return request
+
+
+def _check_headers(request: Request) -> None:
+    declared = request.headers.get("content-type")
+    if declared is None:
+        raise UnsupportedMediaType("the Content-Type header is missing; send application/json")
+    message = Message()
+    message["content-type"] = declared
+    charset = message.get_content_charset("utf-8")
+    if message.get_content_type() != "application/json" or charset not in ("utf-8", "utf8"):
+        raise UnsupportedMediaType(
+            "the Content-Type header must be application/json, in UTF-8 if it names a charset"
+        )
+    if request.headers.get("content-encoding", "identity").lower() != "identity":
+        raise UnsupportedMediaType("the Content-Encoding header must be absent: send plain JSON")
+
+
+async def _read(request: Request, max_bytes: int) -> bytes:
+    too_large = RequestTooLarge(f"the body is longer than {max_bytes} bytes")
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > max_bytes:
+        raise too_large
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > max_bytes:
+            raise too_large
+    return bytes(body)
+
+
+def _parse_with_surrogates(body: bytes) -> Any:
+    def refuse(_: str) -> NoReturn:
+        raise ValueError
+
+    try:
+        return json.loads(body, parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        raise _not_json(getattr(error, "pos", None)) from error
+
+
+def _not_json(position: int | None) -> MalformedRequest:
+    where = "" if position is None else f" at character {position}"
+    return MalformedRequest(f"the body isn't valid JSON{where}")
+
+
+def _broken_rules(errors: list[ErrorDetails]) -> RuleBroken | RequestTooLarge:
+    for error in errors:
+        if error["type"] == "too_long" and error["loc"][0] == "inputs":
+            count = error["ctx"]["actual_length"]
+            return RequestTooLarge(f"inputs holds {count} texts, more than {MAX_INPUTS}")
+    rules = list(dict.fromkeys(_rule(error) for error in errors))
+    hidden = len(rules) - _MAX_RULES_SHOWN
+    more = f"; and {hidden} more" if hidden > 0 else ""
+    return RuleBroken("; ".join(rules[:_MAX_RULES_SHOWN]) + more)
+
+
+def _rule(error: ErrorDetails) -> str:
+    """One broken rule in words; a name that the client made up is not repeated."""
+    loc = error["loc"]
+    if error["type"] in ("model_type", "model_attributes_type"):
+        return "the body must be a JSON object"
+    if error["type"] == "extra_forbidden":
+        return _unknown_field(str(loc[-1]))
+    if not loc:  # of what pydantic finds no place for, only this is left
+        return "a field's name holds half a surrogate pair, which is no character"
+    field = str(loc[0])
+    if field == "inputs":
+        if error["type"] == "missing":
+            return f"inputs is required: it {INPUTS_RULE}"
+        index = next((f"[{part}]" for part in loc if isinstance(part, int)), "")
+        return f"inputs{index} must be a string" if index else f"inputs {INPUTS_RULE}"
+    message = error["msg"].removeprefix("Input ").rstrip(".")
+    return f"{field} {message}" if message.startswith("should") else f"{field}: {message}"
+
+
+def _unknown_field(name: str) -> str:
+    known = PredictRequest.model_fields
+    close = difflib.get_close_matches(name[:64], known, n=1)
+    if close:
+        return f"unknown field; did you mean {close[0]}?"
+    return f"unknown field; the fields are {_listed(known)}"
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names)
+
+
+def _check_text(field: str, text: str, max_characters: int) -> None:
+    if len(text) > max_characters:
+        raise RequestTooLarge(f"{field} has {len(text)} characters, more than {max_characters}")
+    if not text.strip():
+        raise RuleBroken(f"{field} must hold text: it is empty or blank")
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise RuleBroken(f"{field} holds half a surrogate pair, which is no character")

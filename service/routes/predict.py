@@ -1,0 +1,94 @@
+"""`POST /predict`: the service's own protocol."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
+
+from anyio import to_thread
+from fastapi import APIRouter, Depends, Request
+from starlette.responses import Response
+
+from service.errors import TextTooLong
+from service.examples import REQUEST_EXAMPLES, RESPONSE_EXAMPLE
+from service.middleware import request_id_of
+from service.openapi import json_body, problems
+from service.options import options_of
+from service.prediction import render
+from service.predictor import Summary
+from service.readiness import PredictorSlot
+from service.request_body import check_request, read_json
+from service.routes.dependencies import settings_of, slot_of
+from service.schemas import PredictRequest, PredictResponse
+from service.settings import Settings
+
+router = APIRouter()
+
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"application/json": {"example": RESPONSE_EXAMPLE}}},
+    **problems(
+        {
+            400: "The body isn't JSON.",
+            413: "The body, a text or the list of texts is too large.",
+            415: "The Content-Type header is missing or isn't application/json.",
+            422: "A field breaks a rule, which `detail` names.",
+            429: "Too much work is waiting; come back after Retry-After seconds.",
+            500: "A fault of the service.",
+            503: "No model is loaded; come back after Retry-After seconds.",
+        }
+    ),
+}
+
+
+@router.post(
+    "/predict",
+    summary="Summarize texts and show where every word came from",
+    response_model=PredictResponse,
+    responses=RESPONSES,
+    openapi_extra=json_body(PredictRequest, REQUEST_EXAMPLES),
+)
+async def predict(
+    request: Request,
+    slot: Annotated[PredictorSlot, Depends(slot_of)],
+    settings: Annotated[Settings, Depends(settings_of)],
+) -> Response:
+    """Writes one summary for each text of `inputs`."""
+    began = time.perf_counter()
+    predictor = slot.predictor
+    asked = check_request(
+        await read_json(request, settings.max_body_bytes), settings.max_input_characters
+    )
+    options = options_of(asked, predictor.info)
+    parsed = time.perf_counter()
+    try:
+        summaries = await predictor.summarize(asked.texts, options)
+    except TextTooLong as error:
+        raise error.named(asked.field_of(error.index)) from None
+    answered = time.perf_counter()
+    body = await to_thread.run_sync(
+        render, asked, summaries, predictor.info, request_id_of(request)
+    )
+    rendered = time.perf_counter()
+    stages = {
+        "parse": parsed - began,
+        **_slowest(summaries),
+        "render": rendered - answered,
+        "total": rendered - began,
+    }
+    headers = {"Server-Timing": _server_timing(stages)}
+    return Response(body, headers=headers, media_type="application/json")
+
+
+def _slowest(summaries: Sequence[Summary]) -> dict[str, float]:
+    """The seconds of each stage; texts that shared a call have the same."""
+    stages: dict[str, float] = {}
+    for summary in summaries:
+        for stage, seconds in summary.stage_seconds.items():
+            stages[stage] = max(stages.get(stage, 0.0), seconds)
+    return stages
+
+
+def _server_timing(stages: Mapping[str, float]) -> str:
+    """`Server-Timing` (W3C): milliseconds by stage."""
+    return ", ".join(f"{stage};dur={1000 * seconds:.1f}" for stage, seconds in stages.items())

@@ -1,0 +1,106 @@
+"""`/livez`, `/readyz` and `/info`: whether the process runs, whether it answers, and with what."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends
+from pydantic import BaseModel, Field
+
+from service import VERSION
+from service.openapi import problems
+from service.prediction import MAX_MATRIX_CELLS
+from service.readiness import PredictorSlot
+from service.routes.dependencies import settings_of, slot_of
+from service.schemas import MAX_BEAMS, MAX_INPUTS, ModelId
+from service.settings import Settings
+
+router = APIRouter()
+
+Slot = Annotated[PredictorSlot, Depends(slot_of)]
+
+NOT_READY: dict[int | str, dict[str, Any]] = problems(
+    {503: "No model is loaded; `detail` says why."}
+)
+
+
+class Live(BaseModel):
+    """The process runs."""
+
+    status: Literal["live"] = "live"
+
+
+class Ready(BaseModel):
+    """A model is loaded and warm."""
+
+    status: Literal["ready"] = "ready"
+    model: ModelId
+
+
+class ModelDescription(ModelId):
+    """The loaded model, what it accepts, and its defaults."""
+
+    created: str
+    precision: str
+    device: str
+    styles: list[str]
+    default_style: str
+    max_source_tokens: int = Field(description="Of a longer text the model reads the lead.")
+    max_summary_tokens: int
+    default_num_beams: int
+    default_length_penalty: float
+    default_min_new_tokens: int
+    default_max_new_tokens: int
+    low_confidence_log_prob: float | None = Field(
+        description="Mean log probability of a token under which a summary gets the warning."
+    )
+
+
+class Limits(BaseModel):
+    """What one request may hold."""
+
+    max_inputs: int
+    max_input_characters: int
+    max_body_bytes: int
+    max_num_beams: int
+    max_matrix_cells: int
+
+
+class Info(BaseModel):
+    """What answers here."""
+
+    service: str
+    version: str
+    model: ModelDescription
+    limits: Limits
+
+
+@router.get("/livez", summary="Whether the process runs")
+async def livez() -> Live:
+    """Answers 200 as long as the event loop turns, loaded or not."""
+    return Live()
+
+
+@router.get("/readyz", summary="Whether a model is loaded and warm", responses=NOT_READY)
+async def readyz(slot: Slot) -> Ready:
+    """Answers 503 while `/predict` would."""
+    info = slot.predictor.info
+    return Ready(model=ModelId(name=info.name, version=info.version, sha256=info.sha256))
+
+
+@router.get("/info", summary="The model, its defaults and the limits", responses=NOT_READY)
+async def info(slot: Slot, settings: Annotated[Settings, Depends(settings_of)]) -> Info:
+    """Describes what answers here."""
+    return Info(
+        service="attention-summarizer",
+        version=VERSION,
+        model=ModelDescription.model_validate(asdict(slot.predictor.info)),
+        limits=Limits(
+            max_inputs=MAX_INPUTS,
+            max_input_characters=settings.max_input_characters,
+            max_body_bytes=settings.max_body_bytes,
+            max_num_beams=MAX_BEAMS,
+            max_matrix_cells=MAX_MATRIX_CELLS,
+        ),
+    )

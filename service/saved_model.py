@@ -1,0 +1,166 @@
+"""The adapter: an artifact as a `Predictor`. The only module of the service with TensorFlow.
+
+An artifact is refused unless it is complete, unchanged, has the contract's signatures, belongs
+to its tokenizer and still says of the golden texts what the eager model said.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from model import artifact
+from model.artifact import ArtifactError, GoldenExample, Manifest, Tolerance
+from model.tokenizer import Tokenizer
+from service.batches import Arrays, padded_length, source_arrays
+from service.device import prepare_device
+from service.predictor import ModelInfo, SummarizeOptions
+from service.processors import available_processors
+from service.settings import Settings
+from service.signature_predictor import Signature, SignaturePredictor
+from service.worker import InferenceThread
+
+log = logging.getLogger(__name__)
+
+
+def load_predictor(settings: Settings) -> SignaturePredictor:
+    """The model of the settings' artifact: checked, warm, and ready to be asked.
+
+    Raises:
+        ArtifactError: there is no artifact, or it isn't what its manifest says.
+        DeviceUnavailable: a GPU was asked for and there is none.
+    """
+    log.info("loading %s", settings.artifact.absolute())
+    directory = _artifact_directory(settings.artifact)
+    manifest = artifact.read_manifest(directory)
+    tokenizer = Tokenizer.load(directory / artifact.TOKENIZER)
+    golden = artifact.read_golden(directory)
+    device, signatures = _open_graph(settings, directory)
+    for number, example in enumerate(golden):
+        _check_golden(number, example, manifest, tokenizer, signatures[artifact.SCORE])
+    predictor = SignaturePredictor(
+        info=_info(manifest, device),
+        tokenizer=tokenizer,
+        summarize=signatures[artifact.SUMMARIZE],
+        thread=InferenceThread(settings.max_queued_texts),
+        max_batch_tokens=settings.max_batch_tokens,
+    )
+    if settings.warm_up:
+        predictor.summarize_now([golden[0].text], _default_options(manifest))
+    return predictor
+
+
+def _artifact_directory(configured: Path) -> Path:
+    """The artifact itself, or the highest version in a directory of artifacts."""
+    if (configured / artifact.MANIFEST).is_file():
+        return configured
+    return artifact.latest_version(configured)
+
+
+def _open_graph(settings: Settings, directory: Path) -> tuple[str, dict[str, Signature]]:
+    """The device in use and the graph's signatures on it."""
+    import tensorflow as tf  # seconds: not at import, and not for an artifact that is refused
+
+    threads = settings.num_threads or available_processors()
+    return prepare_device(tf, settings.device, threads), _load_signatures(tf, directory)
+
+
+def _load_signatures(tensorflow: Any, directory: Path) -> dict[str, Signature]:
+    """The graph's signatures as functions of arrays, once names, types and tokenizer fit."""
+    try:
+        loaded = tensorflow.saved_model.load(str(directory / artifact.SAVED_MODEL))
+        tokenizer_sha256 = loaded.tokenizer_sha256.numpy().decode()
+    except Exception as error:
+        # Whatever TensorFlow raises names paths of this machine: the log may, a client may not.
+        log.exception("the SavedModel can't be loaded")
+        raise ArtifactError(
+            f"{artifact.SAVED_MODEL} can't be loaded: {type(error).__name__}"
+        ) from error
+    if tokenizer_sha256 != artifact.file_sha256(directory / artifact.TOKENIZER):
+        raise ArtifactError(f"{artifact.TOKENIZER} isn't the one that the graph was exported with")
+    for name, (inputs, outputs) in artifact.SIGNATURES.items():
+        if name not in loaded.signatures:
+            raise ArtifactError(f"the graph has no signature {name}")
+        function = loaded.signatures[name]
+        _check_tensors(f"{name} input", inputs, function.structured_input_signature[1])
+        _check_tensors(f"{name} output", outputs, function.structured_outputs)
+    # `loaded` owns the variables and must live as long as its signatures.
+    return {name: _over_arrays(tensorflow, loaded, name) for name in artifact.SIGNATURES}
+
+
+def _check_tensors(what: str, expected: Mapping[str, str], specs: Mapping[str, Any]) -> None:
+    found = {name: spec.dtype.name for name, spec in specs.items()}
+    if found != expected:
+        wrong = sorted(dict(found.items() ^ expected.items()))
+        raise ArtifactError(f"the graph's {what} tensors differ from the contract: {wrong}")
+
+
+def _over_arrays(tensorflow: Any, loaded: Any, name: str) -> Signature:
+    def call(inputs: Arrays) -> Arrays:
+        tensors = {key: tensorflow.convert_to_tensor(value) for key, value in inputs.items()}
+        outputs = loaded.signatures[name](**tensors)
+        return {key: value.numpy() for key, value in outputs.items()}
+
+    return call
+
+
+def _check_golden(
+    number: int, example: GoldenExample, manifest: Manifest, tokenizer: Tokenizer, score: Signature
+) -> None:
+    """Refuses an artifact that no longer says what its eager model said of a text."""
+    limit = manifest.max_source_tokens
+    ids = tokenizer.encode(example.text, max_tokens=limit).ids
+    if ids != example.source_ids:
+        raise ArtifactError(f"golden example {number} is tokenized into other ids")
+    style_id = manifest.styles.index(example.style)
+    inputs = source_arrays([ids], style_id, padded_length(len(ids), limit))
+    outputs = score({**inputs, "summary_ids": np.array([example.summary_ids], np.int32)})
+    tolerance = artifact.GOLDEN_TOLERANCE[manifest.precision]
+    for name in artifact.SCORE_OUTPUTS:
+        expected = np.array(getattr(example, name))
+        found = outputs[name][0]
+        if name == "attention_weights":
+            found = found[:, : len(ids)]
+        same_shape = found.shape == expected.shape
+        # `not <=` refuses NaN as well.
+        if not same_shape or not np.abs(found - expected).max() <= _allowed(tolerance, name):
+            raise ArtifactError(f"golden example {number}: {name} is out of tolerance")
+
+
+def _allowed(tolerance: Tolerance, name: str) -> float:
+    return tolerance.log_prob if name == "log_probs" else tolerance.attention
+
+
+def _info(manifest: Manifest, device: str) -> ModelInfo:
+    return ModelInfo(
+        name=manifest.name,
+        version=manifest.version,
+        sha256=manifest.model_sha256,
+        created=manifest.created,
+        precision=manifest.precision,
+        device=device,
+        styles=manifest.styles,
+        default_style=manifest.default_style,
+        max_source_tokens=manifest.max_source_tokens,
+        max_summary_tokens=manifest.max_summary_tokens,
+        default_num_beams=manifest.default_num_beams,
+        default_length_penalty=manifest.default_length_penalty,
+        default_min_new_tokens=manifest.default_min_new_tokens,
+        default_max_new_tokens=manifest.default_max_new_tokens,
+        low_confidence_log_prob=manifest.low_confidence_log_prob,
+    )
+
+
+def _default_options(manifest: Manifest) -> SummarizeOptions:
+    return SummarizeOptions(
+        style=manifest.default_style,
+        num_beams=manifest.default_num_beams,
+        max_new_tokens=manifest.default_max_new_tokens,
+        min_new_tokens=manifest.default_min_new_tokens,
+        length_penalty=manifest.default_length_penalty,
+        truncation="lead",
+    )

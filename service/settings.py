@@ -1,0 +1,73 @@
+"""Every knob of the service: its name, unit, default and bounds."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from pathlib import Path
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "SUMMARIZER_"
+
+Device = Literal["auto", "cpu", "gpu"]
+
+
+class Settings(BaseSettings):
+    """Read from environment variables: `port` is `SUMMARIZER_PORT`."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+
+    host: str = Field("127.0.0.1", min_length=1, description="Address to listen on.")
+    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="The least severe messages that are logged."
+    )
+    shutdown_grace_s: int = Field(
+        20, ge=0, le=600, description="Seconds that requests in flight have at a stop."
+    )
+
+    artifact: Path = Field(
+        Path("artifacts/summarizer"),
+        description="An artifact, or a directory of numbered ones, of which the highest is served.",
+    )
+    exit_on_load_failure: bool = Field(
+        False, description="Whether the process ends when no model can be loaded."
+    )
+    warm_up: bool = Field(True, description="Whether the model runs once before it is ready.")
+
+    device: Device = Field(
+        "auto", description="`auto` takes a GPU if there is one; `gpu` fails if there is none."
+    )
+    num_threads: int = Field(
+        0, ge=0, le=1024, description="Threads of one operation; 0: as many as processors."
+    )
+    max_batch_tokens: int = Field(
+        32_768,
+        ge=1,
+        le=16_777_216,
+        description="Padded source tokens times beams in one call of the model.",
+    )
+    max_queued_texts: int = Field(
+        64, ge=1, le=100_000, description="Texts in work or waiting before requests get a 429."
+    )
+
+    max_body_bytes: int = Field(
+        1_048_576, ge=1024, le=268_435_456, description="Bytes of a request body."
+    )
+    max_input_characters: int = Field(
+        200_000, ge=1, le=100_000_000, description="Characters (code points) of one text."
+    )
+
+    @model_validator(mode="after")
+    def _refuse_unknown_names(self) -> Self:
+        """A typo in a name would otherwise silently leave a default in force."""
+        known = [PREFIX + name.upper() for name in type(self).model_fields]
+        for name in os.environ:
+            if name.upper().startswith(PREFIX) and name.upper() not in known:
+                close = difflib.get_close_matches(name.upper(), known, n=1)
+                hint = f"; did you mean {close[0]}?" if close else ""
+                raise ValueError(f"no setting is named {name}{hint}")
+        return self

@@ -1,0 +1,37 @@
+"""What a client should know before trusting a summary."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from model.tokenizer import word_spans
+from service.language import looks_english
+from service.predictor import ModelInfo, Summary
+
+WarningName = Literal["truncated", "very_short_input", "not_english", "low_confidence"]
+
+FEWEST_WORDS = 8
+
+
+def warnings_for(text: str, summary: Summary, info: ModelInfo) -> list[WarningName]:
+    """The warnings that apply to the summary of `text`, in a fixed order."""
+    applies: dict[WarningName, bool] = {
+        "truncated": summary.truncated,
+        "very_short_input": _is_very_short(text),
+        "not_english": not looks_english(text),
+        "low_confidence": _is_unsure(summary, info.low_confidence_log_prob),
+    }
+    return [warning for warning, does in applies.items() if does]
+
+
+def _is_very_short(text: str) -> bool:
+    words = (text[start:end] for start, end in word_spans(text))
+    with_letters = sum(1 for word in words if any(map(str.isalnum, word)))
+    return with_letters < FEWEST_WORDS
+
+
+def _is_unsure(summary: Summary, threshold: float | None) -> bool:
+    """Whether the mean log probability of a token is below what the model's card promises."""
+    if threshold is None:
+        return False
+    return summary.log_prob / len(summary.log_probs) < threshold

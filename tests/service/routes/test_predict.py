@@ -1,0 +1,360 @@
+"""`POST /predict`: the contract's fields on the way out, its rules on the way in."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+from service.errors import Overloaded
+from service.schemas import PredictResponse
+
+Predict = Callable[..., Awaitable[httpx.Response]]
+
+
+def assert_problem(response: httpx.Response, status: int, name: str) -> dict[str, Any]:
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    assert len(response.content) < 4096
+    body: dict[str, Any] = response.json()
+    assert body["type"] == f"urn:attention-summarizer:problem:{name}"
+    assert body["status"] == status
+    assert body["error_type"] == name
+    assert body["instance"].endswith(response.headers["x-request-id"])
+    assert body["error"] == f"{body['title']}: {body['detail']}"
+    return body
+
+
+# What is answered
+
+
+async def test_the_answer_has_the_fields_of_the_contract(predict: Predict, text: str) -> None:
+    body = (await predict()).json()
+    assert body.keys() == {"id", "model", "predictions", "usage"}
+    assert body["model"] == {"name": "summarizer", "version": "7", "sha256": "ab" * 32}
+    assert body["usage"] == {"source_tokens": 31, "summary_tokens": 6}
+    (prediction,) = body["predictions"]
+    assert prediction.keys() == {
+        "summary", "style", "finish_reason", "log_prob", "attention", "source", "warnings",
+    }  # fmt: skip
+    assert prediction["summary"] == "The city council voted on"
+    assert prediction["source"] == {
+        "tokens": 31,
+        "used_tokens": 31,
+        "used_end": len(text),
+        "truncated": False,
+        "offset_unit": "code_point",
+        "sha256": hashlib.sha256(text.encode()).hexdigest(),
+    }
+    assert prediction["warnings"] == []
+
+
+@pytest.mark.parametrize("attention", ["sources", "matrix", "none"])
+@pytest.mark.parametrize("unit", ["token", "word"])
+async def test_the_answer_fits_the_documented_schema(
+    predict: Predict, attention: str, unit: str
+) -> None:
+    response = await predict(attention=attention, unit=unit)
+    PredictResponse.model_validate_json(response.content, extra="forbid")
+
+
+async def test_the_headers_say_who_answered_and_how_long_each_stage_took(predict: Predict) -> None:
+    response = await predict()
+    assert response.headers["content-type"] == "application/json"
+    assert response.headers["x-model-version"] == "7"
+    assert response.headers["x-request-id"] == response.json()["id"]
+    assert response.headers["cache-control"] == "no-store"
+    stages = [part.split(";dur=")[0] for part in response.headers["server-timing"].split(", ")]
+    assert stages == ["parse", "queue", "model", "render", "total"]
+
+
+async def test_every_entry_slices_the_texts_and_sums_to_one(predict: Predict, text: str) -> None:
+    (prediction,) = (await predict()).json()["predictions"]
+    assert len(prediction["attention"]) == 5  # the final token has no text
+    for entry in prediction["attention"]:
+        assert entry["token"] == prediction["summary"][entry["start"] : entry["end"]]
+        weights = [source["weight"] for source in entry["sources"]]
+        assert sum(weights) + entry["rest"] == pytest.approx(1, abs=1e-3)
+        assert weights == sorted(weights, reverse=True)
+        for source in entry["sources"]:
+            assert source["token"] == text[source["start"] : source["end"]]
+
+
+async def test_the_matrix_keeps_special_tokens_without_offsets(predict: Predict) -> None:
+    (prediction,) = (await predict(attention="matrix")).json()["predictions"]
+    matrix = prediction["attention"]
+    assert matrix["axes"] == ["summary_token", "source_token"]
+    assert matrix["shape"] == [6, 31]
+    assert matrix["row_semantics"] == "predicting"
+    assert matrix["normalization"] == "row_sum_1"
+    weights = np.array(matrix["weights"])
+    assert weights.shape == (6, 31)
+    assert weights.sum(axis=1) == pytest.approx(1, abs=1e-3)
+    assert matrix["source_tokens"]["weight"] == pytest.approx(weights.mean(axis=0), abs=2e-6)
+    for table in (matrix["summary_tokens"], matrix["source_tokens"]):
+        assert table["special"] == [False] * (len(table["token"]) - 1) + [True]
+        assert (table["token"][-1], table["start"][-1], table["end"][-1]) == ("", None, None)
+    log_probs = matrix["summary_tokens"]["log_prob"]
+    assert sum(log_probs) == pytest.approx(prediction["log_prob"], abs=1e-5)
+
+
+async def test_attention_none_leaves_the_field_out(predict: Predict) -> None:
+    (prediction,) = (await predict(attention="none")).json()["predictions"]
+    assert "attention" not in prediction
+
+
+async def test_several_texts_are_answered_in_their_order(predict: Predict) -> None:
+    body = (await predict(inputs=["one two three", "four five six"])).json()
+    summaries = [prediction["summary"] for prediction in body["predictions"]]
+    assert summaries == ["one two three", "four five six"]
+    assert body["usage"] == {"source_tokens": 8, "summary_tokens": 8}
+
+
+async def test_offsets_are_counted_in_the_unit_asked_for(predict: Predict) -> None:
+    text = "😀 grüße aus der Stadt"
+    for unit, encoding, width in [("utf16", "utf-16-le", 2), ("utf8", "utf-8", 1)]:
+        answer = await predict(inputs=text, offset_unit=unit)
+        (prediction,) = answer.json()["predictions"]
+        assert prediction["source"]["offset_unit"] == unit
+        assert prediction["source"]["used_end"] == len(text.encode(encoding)) // width
+        for entry in prediction["attention"]:
+            for source in entry["sources"]:
+                piece = text.encode(encoding)[width * source["start"] : width * source["end"]]
+                assert piece.decode(encoding) == source["token"]
+
+
+async def test_title_case_converts_the_summary_and_its_tokens(predict: Predict) -> None:
+    (prediction,) = (await predict(case="title")).json()["predictions"]
+    assert prediction["summary"] == "The City Council Voted On"
+    tokens = [entry["token"] for entry in prediction["attention"]]
+    assert tokens == ["The", "City", "Council", "Voted", "On"]
+
+
+async def test_what_the_request_leaves_open_is_the_models_default(
+    predict: Predict, predictor: Any
+) -> None:
+    await predict()
+    await predict(
+        style="tldr", num_beams=1, max_new_tokens=9, min_new_tokens=0, length_penalty=0,
+        truncation="error",
+    )  # fmt: skip
+    defaults, chosen = (options for _, options in predictor.calls)
+    assert vars(defaults) == {
+        "style": "headline",
+        "num_beams": 4,
+        "max_new_tokens": 16,
+        "min_new_tokens": 3,
+        "length_penalty": 1.0,
+        "truncation": "lead",
+    }
+    assert vars(chosen) == {
+        "style": "tldr",
+        "num_beams": 1,
+        "max_new_tokens": 9,
+        "min_new_tokens": 0,
+        "length_penalty": 0,
+        "truncation": "error",
+    }
+
+
+async def test_a_cut_text_says_where(predict: Predict) -> None:
+    text = "word " * 100
+    (prediction,) = (await predict(inputs=text)).json()["predictions"]
+    assert prediction["source"]["truncated"] is True
+    assert prediction["source"]["tokens"] == 101
+    assert prediction["source"]["used_tokens"] == 64
+    assert prediction["source"]["used_end"] == 63 * 5 - 1
+    assert "truncated" in prediction["warnings"]
+
+
+async def test_warnings_name_what_is_wrong_with_text_and_summary(
+    predict: Predict, predictor: Any
+) -> None:
+    predictor.change = lambda summary: replace(summary, log_probs=summary.log_probs - 9)
+    body = (await predict(inputs=["Один два три", "Short text."])).json()
+    assert [prediction["warnings"] for prediction in body["predictions"]] == [
+        ["very_short_input", "not_english", "low_confidence"],
+        ["very_short_input", "low_confidence"],
+    ]
+
+
+async def test_a_harmless_request_id_is_kept(client: httpx.AsyncClient, text: str) -> None:
+    response = await client.post(
+        "/predict", json={"inputs": text}, headers={"X-Request-Id": "job-1.a_B"}
+    )
+    assert response.headers["x-request-id"] == response.json()["id"] == "job-1.a_B"
+
+
+@pytest.mark.parametrize("bad", ["a b", "x" * 65, '"><script>', "é"])
+async def test_another_request_id_is_replaced(client: httpx.AsyncClient, bad: str) -> None:
+    response = await client.get("/livez", headers={b"X-Request-Id": bad.encode()})
+    assert response.headers["x-request-id"] != bad
+    assert len(response.headers["x-request-id"]) == 36
+
+
+# What is refused
+
+
+@pytest.mark.parametrize(
+    ("fields", "rule"),
+    [
+        ({"inputs": ""}, "inputs must hold text"),
+        ({"inputs": " \n\t\u00a0"}, "inputs must hold text"),
+        ({"inputs": ["good", " "]}, "inputs[1] must hold text"),
+        ({"inputs": []}, "inputs must be a string or a list of 1 to 32 strings"),
+        ({"inputs": 7}, "inputs must be a string or a list of 1 to 32 strings"),
+        ({"inputs": None}, "inputs must be a string or a list of 1 to 32 strings"),
+        ({"inputs": {"a": 1}}, "inputs must be a string or a list of 1 to 32 strings"),
+        ({"inputs": ["good", 7]}, "inputs[1] must be a string"),
+        ({"inputs": ["good", ["nested"]]}, "inputs[1] must be a string"),
+        ({"style": "haiku"}, "style must be one of: headline, tldr"),
+        ({"style": 3}, "style should be a valid string"),
+        ({"case": "upper"}, "case should be 'sentence' or 'title'"),
+        ({"num_beams": 0}, "num_beams should be greater than or equal to 1"),
+        ({"num_beams": 9}, "num_beams should be less than or equal to 8"),
+        ({"num_beams": "4"}, "num_beams should be a valid integer"),
+        ({"num_beams": 4.0}, "num_beams should be a valid integer"),
+        ({"num_beams": True}, "num_beams should be a valid integer"),
+        ({"max_new_tokens": -1}, "max_new_tokens should be greater than or equal to 1"),
+        ({"max_new_tokens": 0}, "max_new_tokens should be greater than or equal to 1"),
+        ({"max_new_tokens": 10**9}, "max_new_tokens should be at most 24"),
+        ({"max_new_tokens": "5"}, "max_new_tokens should be a valid integer"),
+        ({"min_new_tokens": -1}, "min_new_tokens should be greater than or equal to 0"),
+        ({"min_new_tokens": 25}, "min_new_tokens should be at most max_new_tokens, which is 24"),
+        ({"min_new_tokens": 9, "max_new_tokens": 8}, "at most max_new_tokens, which is 8"),
+        ({"length_penalty": -0.1}, "length_penalty should be greater than or equal to 0"),
+        ({"length_penalty": 5.1}, "length_penalty should be less than or equal to 5"),
+        ({"length_penalty": "1"}, "length_penalty should be a valid number"),
+        ({"truncation": "tail"}, "truncation should be 'lead' or 'error'"),
+        ({"attention": "heads"}, "attention should be 'sources', 'matrix' or 'none'"),
+        ({"unit": "sentence"}, "unit should be 'token' or 'word'"),
+        ({"offset_unit": "bytes"}, "offset_unit should be 'code_point', 'utf16' or 'utf8'"),
+        ({"num_beam": 1}, "unknown field; did you mean num_beams?"),
+        ({"wholly different": 1}, "unknown field; the fields are inputs, style"),
+        ({"key_sentences": 3}, "unknown field"),
+        ({"support": True}, "unknown field"),
+        ({"candidates": 2}, "unknown field"),
+    ],
+)
+async def test_a_broken_rule_is_named(
+    predict: Predict, predictor: Any, fields: dict[str, Any], rule: str
+) -> None:
+    body = assert_problem(await predict(**fields), 422, "invalid-request")
+    assert rule in body["detail"]
+    assert predictor.calls == []
+
+
+async def test_inputs_is_required(client: httpx.AsyncClient) -> None:
+    response = await client.post("/predict", json={})
+    body = assert_problem(response, 422, "invalid-request")
+    assert body["detail"] == (
+        "inputs is required: it must be a string or a list of 1 to 32 strings"
+    )
+
+
+@pytest.mark.parametrize("value", [[], "text", 1, None, True])
+async def test_the_body_must_be_an_object(client: httpx.AsyncClient, value: Any) -> None:
+    response = await client.post(
+        "/predict", content=json.dumps(value), headers={"Content-Type": "application/json"}
+    )
+    body = assert_problem(response, 422, "invalid-request")
+    assert body["detail"] == "the body must be a JSON object"
+
+
+async def test_many_broken_rules_are_summed_up(predict: Predict) -> None:
+    names = ["case", "unit", "style", "attention", "truncation", "num_beams"]
+    fields: dict[str, Any] = {name: [] for name in names}
+    detail = assert_problem(await predict(**fields), 422, "invalid-request")["detail"]
+    assert detail.count(";") == 5
+    assert detail.endswith("; and 1 more")
+
+
+async def test_no_error_repeats_the_input(predict: Predict) -> None:
+    secret = "secret" * 50
+    for fields in (
+        {secret: 1},
+        {"style": secret},
+        {"style": secret[:60]},
+        {"unit": secret},
+        {"inputs": {secret: secret}},
+        {"inputs": [secret, 1]},
+    ):
+        response = await predict(**fields)
+        assert response.status_code == 422
+        assert "secret" not in response.text
+
+
+async def test_more_than_32_texts_are_too_many(predict: Predict) -> None:
+    assert (await predict(inputs=["text"] * 32)).status_code == 200
+    body = assert_problem(await predict(inputs=["text"] * 33), 413, "request-too-large")
+    assert body["detail"] == "inputs holds 33 texts, more than 32"
+
+
+async def test_a_text_with_too_many_characters_is_refused(predict: Predict) -> None:
+    assert (await predict(inputs="a" * 2000)).status_code == 200
+    response = await predict(inputs=["fine", "a" * 2001])
+    body = assert_problem(response, 413, "request-too-large")
+    assert body["detail"] == "inputs[1] has 2001 characters, more than 2000"
+
+
+async def test_a_text_over_the_models_length_may_be_refused(predict: Predict) -> None:
+    long = "word " * 100
+    response = await predict(inputs=long, truncation="error")
+    body = assert_problem(response, 422, "text-too-long")
+    assert body["detail"] == "inputs has 101 tokens; the model reads at most 64"
+    response = await predict(inputs=["fine", long], truncation="error")
+    body = assert_problem(response, 422, "text-too-long")
+    assert body["detail"] == "inputs[1] has 101 tokens; the model reads at most 64"
+
+
+async def test_a_response_with_too_many_weights_is_refused(
+    predict: Predict, predictor: Any
+) -> None:
+    def widen(summary: Any) -> Any:
+        columns = 65_536 // len(summary.log_probs) + 1
+        attention = np.zeros((len(summary.log_probs), columns), np.float32)
+        return replace(summary, attention=attention, source_spans=[None] * columns)
+
+    predictor.change = widen
+    assert (await predict()).status_code == 200
+    body = assert_problem(await predict(attention="matrix"), 422, "attention-too-large")
+    assert '"sources"' in body["detail"]
+    assert "65536" in body["detail"]
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("column", ["attention", "log_probs", "copy_gate", "copied_share"])
+async def test_a_number_that_is_not_finite_never_leaves(
+    predict: Predict, predictor: Any, column: str, value: float
+) -> None:
+    predictor.change = lambda summary: replace(
+        summary, **{column: np.full_like(getattr(summary, column), value)}
+    )
+    assert_problem(await predict(attention="none"), 500, "non-finite-output")
+
+
+async def test_overload_says_when_to_come_back(predict: Predict, predictor: Any) -> None:
+    predictor.error = Overloaded("8 texts wait", retry_after_s=1.2)
+    response = await predict()
+    body = assert_problem(response, 429, "overloaded")
+    assert response.headers["retry-after"] == "2"
+    assert body["retry_after_ms"] == 1200
+
+
+async def test_a_fault_of_ours_shows_nothing_of_its_inside(
+    predict: Predict, predictor: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    predictor.error = RuntimeError("/secret/path exploded")
+    response = await predict()
+    assert_problem(response, 500, "internal-error")
+    assert "secret" not in response.text
+    assert "exploded" in caplog.text
+    assert response.headers["x-request-id"] in caplog.text
+    predictor.error = None
+    assert (await predict()).status_code == 200

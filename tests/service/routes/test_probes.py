@@ -1,0 +1,231 @@
+"""Probes and the framework's own errors; a model that is late, absent or broken."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from model.artifact import ArtifactError
+from service.app import create_app
+from service.predictor import DeviceUnavailable
+from service.readiness import PredictorSlot
+from service.settings import Settings
+
+
+@asynccontextmanager
+async def serving(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://test") as client,
+    ):
+        yield client
+
+
+async def test_a_loaded_service_is_live_and_ready(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/livez")).json() == {"status": "live"}
+    ready = await client.get("/readyz")
+    assert ready.status_code == 200
+    assert ready.json() == {
+        "status": "ready",
+        "model": {"name": "summarizer", "version": "7", "sha256": "ab" * 32},
+    }
+
+
+async def test_info_lists_defaults_and_limits(client: httpx.AsyncClient) -> None:
+    body = (await client.get("/info")).json()
+    assert body["service"] == "attention-summarizer"
+    assert body["model"]["styles"] == ["headline", "tldr"]
+    assert body["model"]["max_source_tokens"] == 64
+    assert body["model"]["device"] == "cpu"
+    assert body["limits"] == {
+        "max_inputs": 32,
+        "max_input_characters": 2000,
+        "max_body_bytes": 4096,
+        "max_num_beams": 8,
+        "max_matrix_cells": 65_536,
+    }
+
+
+async def test_while_the_model_loads_the_process_is_live_but_not_ready(
+    settings: Settings, predictor: Any, text: str
+) -> None:
+    release = threading.Event()
+
+    def load(_: Settings) -> Any:
+        release.wait()
+        return predictor
+
+    app = create_app(settings, load)
+    async with serving(app) as client:
+        assert (await client.get("/livez")).status_code == 200
+        for response in (
+            await client.get("/readyz"),
+            await client.get("/info"),
+            await client.post("/predict", json={"inputs": text}),
+        ):
+            assert response.status_code == 503
+            assert response.json()["detail"] == "the model is being loaded"
+            assert response.headers["retry-after"] == "5"
+            assert "x-model-version" not in response.headers
+        release.set()
+        await app.state.slot.settled.wait()
+        assert (await client.get("/readyz")).status_code == 200
+    assert predictor.closed
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ArtifactError("tokenizer.json has changed"), "tokenizer.json has changed"),
+        (DeviceUnavailable("no GPU"), "no GPU"),
+        (OSError("/secret/path"), "OSError; the log has the cause"),
+    ],
+)
+async def test_a_model_that_cannot_be_loaded_leaves_the_process_up_and_says_why(
+    settings: Settings, text: str, error: Exception, reason: str
+) -> None:
+    def load(_: Settings) -> Any:
+        raise error
+
+    told: list[Exception] = []
+    app = create_app(settings, load, told.append)
+    async with serving(app) as client:
+        await app.state.slot.settled.wait()
+        assert (await client.get("/livez")).status_code == 200
+        for response in (
+            await client.get("/readyz"),
+            await client.post("/predict", json={"inputs": text}),
+        ):
+            assert response.status_code == 503
+            assert response.json()["detail"] == f"no model could be loaded: {reason}"
+            assert response.headers["retry-after"] == "30"
+    assert told == [error]
+
+
+async def test_a_failed_load_needs_nobody_to_be_told(settings: Settings) -> None:
+    def load(_: Settings) -> Any:
+        raise ArtifactError("absent")
+
+    app = create_app(settings, load)
+    async with serving(app) as client:
+        await app.state.slot.settled.wait()
+        assert (await client.get("/readyz")).status_code == 503
+
+
+@pytest.mark.parametrize("finish", ["before", "after"])
+async def test_a_stop_does_not_wait_for_a_load(
+    settings: Settings, predictor: Any, finish: str
+) -> None:
+    release = threading.Event()
+
+    def load(_: Settings) -> Any:
+        release.wait()
+        return predictor
+
+    app = create_app(settings, load)
+    slot = app.state.slot
+    assert not slot.is_loading
+    async with serving(app):
+        pass
+    assert slot.is_loading
+    if finish == "before":
+        release.set()
+        await asyncio.to_thread(wait_for_load, slot)
+        await asyncio.sleep(0)
+    response = await client_of(app).get("/readyz")
+    assert response.json()["detail"] == "the service is stopping"
+    release.set()
+
+
+def wait_for_load(slot: PredictorSlot) -> None:
+    while slot.is_loading:
+        time.sleep(0.001)
+
+
+def client_of(app: FastAPI) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
+
+
+def test_a_load_that_outlives_its_event_loop_is_dropped(settings: Settings, predictor: Any) -> None:
+    release = threading.Event()
+
+    def load(_: Settings) -> Any:
+        release.wait()
+        return predictor
+
+    app = create_app(settings, load)
+
+    async def start_and_stop() -> None:
+        async with serving(app):
+            pass
+
+    asyncio.run(start_and_stop())
+    release.set()
+    wait_for_load(app.state.slot)
+    assert app.state.slot.version() is None
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "name"),
+    [
+        ("GET", "/nothing", 404, "not-found"),
+        ("GET", "/predict", 405, "method-not-allowed"),
+        ("POST", "/livez", 405, "method-not-allowed"),
+        ("POST", "/predict/", 404, "not-found"),
+        ("GET", "/docs", 404, "not-found"),
+    ],
+)
+async def test_errors_of_the_framework_have_the_same_body(
+    client: httpx.AsyncClient, method: str, path: str, status: int, name: str
+) -> None:
+    response = await client.request(method, path)
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["error_type"] == name
+    if status == 405:
+        assert response.headers["allow"]
+
+
+async def test_the_document_shows_bodies_that_the_service_reads_and_writes_itself(
+    client: httpx.AsyncClient,
+) -> None:
+    document = (await client.get("/openapi.json")).json()
+    operation = document["paths"]["/predict"]["post"]
+    schema = operation["requestBody"]["content"]["application/json"]["schema"]
+    assert schema == {"$ref": "#/components/schemas/PredictRequest"}
+    assert operation["responses"].keys() == {
+        "200", "400", "413", "415", "422", "429", "500", "503",
+    }  # fmt: skip
+    for status, response in operation["responses"].items():
+        media_type = "application/json" if status == "200" else "application/problem+json"
+        assert response["content"].keys() == {media_type}
+    fields = document["components"]["schemas"]["PredictRequest"]["properties"]
+    assert fields["num_beams"]["anyOf"][0] == {"type": "integer", "minimum": 1, "maximum": 8}
+    for reference in _references(document):
+        assert reference.removeprefix("#/components/schemas/") in document["components"]["schemas"]
+
+
+def _references(node: Any) -> list[str]:
+    if isinstance(node, list):
+        return [found for item in node for found in _references(item)]
+    if not isinstance(node, dict):
+        return []
+    own = [node["$ref"]] if "$ref" in node else []
+    return own + [found for value in node.values() for found in _references(value)]
+
+
+async def test_the_documents_request_examples_are_accepted(client: httpx.AsyncClient) -> None:
+    document = (await client.get("/openapi.json")).json()
+    body = document["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]
+    for name, example in body["examples"].items():
+        response = await client.post("/predict", json=example["value"])
+        assert response.status_code == 200, name

@@ -1,0 +1,122 @@
+"""Texts as padded arrays and arrays as summaries."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.tokenizer import DecodedSummary, EncodedText, Tokenizer
+from service.batches import option_arrays, padded_length, plan, source_arrays, summary_of
+from service.predictor import SummarizeOptions
+
+SOURCE = EncodedText(
+    ids=[7, 8, 1], spans=[(0, 2), (3, 5)], total_tokens=9, used_end=5, truncated=True
+)
+
+
+class Letters:
+    """A tokenizer of which every token is one letter."""
+
+    eos_id = 1
+
+    def decode(self, ids: list[int]) -> DecodedSummary:
+        return DecodedSummary("x" * len(ids), [(i, i + 1) for i in range(len(ids))])
+
+
+LETTERS = cast(Tokenizer, Letters())
+
+
+def outputs(summary_ids: list[int], **changes: Any) -> dict[str, Any]:
+    """A call of two rows; the second is the one of interest, padded in both directions."""
+    steps = len(summary_ids)
+    columns = {
+        name: np.tile(np.arange(steps, dtype=np.float32) / 10, (2, 1))
+        for name in ("log_probs", "copy_gate", "copied_prob", "generated_prob")
+    }
+    attention = np.random.default_rng(0).random((2, steps, 64)).astype(np.float32)
+    ids = np.array([[9] * steps, summary_ids], np.int32)
+    return {"summary_ids": ids, "attention_weights": attention, **columns, **changes}
+
+
+@pytest.mark.parametrize(
+    ("tokens", "limit", "expected"), [(1, 512, 64), (64, 512, 64), (65, 512, 128), (450, 500, 500)]
+)
+def test_sources_are_padded_to_buckets_within_the_models_length(
+    tokens: int, limit: int, expected: int
+) -> None:
+    assert padded_length(tokens, limit) == expected
+
+
+@given(
+    st.lists(st.integers(1, 500), min_size=1, max_size=40),
+    st.integers(1, 8),
+    st.integers(1, 9000),
+)
+def test_every_text_is_in_one_group_within_the_budget(
+    lengths: list[int], num_beams: int, budget: int
+) -> None:
+    groups = plan(lengths, num_beams, budget)
+    assert sorted(index for group in groups for index in group) == list(range(len(lengths)))
+    for group in groups:
+        size = len(group) * max(lengths[index] for index in group) * num_beams
+        assert size <= budget or len(group) == 1
+
+
+def test_sources_are_padded_with_zeros_that_are_not_kept() -> None:
+    arrays = source_arrays([[5, 1], [6, 7, 1]], 1, 4)
+    assert arrays["source_ids"].tolist() == [[5, 1, 0, 0], [6, 7, 1, 0]]
+    keep = [[True, True, False, False], [True, True, True, False]]
+    assert arrays["source_keep_mask"].tolist() == keep
+    assert arrays["style_ids"].tolist() == [1, 1]
+    assert arrays["source_ids"].dtype == arrays["style_ids"].dtype == np.int32
+
+
+def test_options_are_one_value_a_text_and_one_width_for_all() -> None:
+    options = SummarizeOptions(
+        style="headline", num_beams=4, max_new_tokens=9, min_new_tokens=2, length_penalty=0.5,
+        truncation="lead",
+    )  # fmt: skip
+    arrays = option_arrays(options, 2)
+    assert {name: array.tolist() for name, array in arrays.items()} == {
+        "max_new_tokens": [9, 9],
+        "min_new_tokens": [2, 2],
+        "length_penalty": [0.5, 0.5],
+        "num_beams": 4,
+    }
+
+
+def test_a_row_is_cut_to_its_real_size() -> None:
+    call = outputs([5, 6, 1, 0, 0])
+    summary = summary_of(call, 1, SOURCE, LETTERS, "tldr")
+    assert summary.finish_reason == "stop"
+    assert summary.text == "xx"
+    assert summary.style == "tldr"
+    assert summary.summary_spans == [(0, 1), (1, 2), None]
+    assert summary.source_spans == [(0, 2), (3, 5), None]
+    assert summary.attention.tolist() == call["attention_weights"][1, :3, :3].tolist()
+    assert summary.attention.base is None
+    assert len(summary.log_probs) == len(summary.copy_gate) == len(summary.copied_share) == 3
+    assert summary.log_prob == pytest.approx(0.3)
+    assert (summary.total_source_tokens, summary.used_source_tokens) == (9, 3)
+    assert (summary.used_end, summary.truncated) == (5, True)
+
+
+def test_a_summary_without_its_final_token_ended_by_length() -> None:
+    summary = summary_of(outputs([5, 6, 7]), 1, SOURCE, LETTERS, "tldr")
+    assert summary.finish_reason == "length"
+    assert summary.text == "xxx"
+    assert summary.summary_spans == [(0, 1), (1, 2), (2, 3)]
+
+
+def test_copied_share_is_a_part_of_the_probability_and_hides_no_nan() -> None:
+    copied = np.array([[0, 0, 0], [0.3, 0.0, np.nan]], np.float32)
+    generated = np.array([[0, 0, 0], [0.1, 0.0, 0.5]], np.float32)
+    call = outputs([5, 6, 1], copied_prob=copied, generated_prob=generated)
+    share = summary_of(call, 1, SOURCE, LETTERS, "tldr").copied_share
+    assert share[0] == pytest.approx(0.75)
+    assert share[1] == 0
+    assert np.isnan(share[2])

@@ -1,0 +1,153 @@
+"""`python -m service` as a process: its exit status, its messages, its signals."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from model.artifact import ArtifactError
+from service.__main__ import serve
+from service.predictor import DeviceUnavailable
+from service.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+LISTENING = re.compile(r"running on (http://\S+)")
+
+NEVER_LOADED = """
+import sys, time
+from service.__main__ import serve
+from service.settings import Settings
+sys.exit(serve(Settings(), lambda _: time.sleep(600)))
+"""
+
+
+@pytest.fixture
+def old_handlers() -> Iterator[None]:
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+class Service:
+    """A process that serves on a free port, and what it has said so far."""
+
+    def __init__(self, *arguments: str, **settings: str) -> None:
+        environment = {f"SUMMARIZER_{name.upper()}": value for name, value in settings.items()}
+        self.process = subprocess.Popen(
+            [sys.executable, *arguments],
+            cwd=ROOT,
+            env=os.environ | {"SUMMARIZER_PORT": "0"} | environment,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self.said = ""
+
+    def address(self) -> str:
+        """Where it listens, as soon as it says so."""
+        assert self.process.stderr is not None
+        for line in self.process.stderr:
+            self.said += line
+            if found := LISTENING.search(line):
+                return found[1]
+        raise AssertionError(f"it ended without listening: {self.said}")
+
+    def stop(self, number: signal.Signals) -> int:
+        self.process.send_signal(number)
+        return self.ended()
+
+    def ended(self) -> int:
+        _, said = self.process.communicate(timeout=60)
+        self.said += said
+        return self.process.returncode
+
+
+@pytest.fixture
+def services() -> Iterator[list[Service]]:
+    started: list[Service] = []
+    yield started
+    for service in started:
+        service.process.kill()
+        service.process.communicate()
+
+
+def test_a_wrong_setting_ends_the_process_with_a_message(services: list[Service]) -> None:
+    service = Service("-m", "service", prot="1")
+    services.append(service)
+    assert service.ended() == 2
+    assert "SUMMARIZER_PROT; did you mean SUMMARIZER_PORT?" in service.said
+    assert "Traceback" not in service.said
+
+
+def test_a_value_out_of_bounds_is_named_but_not_repeated(services: list[Service]) -> None:
+    service = Service("-m", "service", port="secret")
+    services.append(service)
+    assert service.ended() == 2
+    assert "error: SUMMARIZER_PORT: " in service.said
+    assert "secret" not in service.said
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_without_an_artifact_the_process_stays_up_until_a_signal(
+    services: list[Service], tmp_path: Path, number: signal.Signals
+) -> None:
+    service = Service("-m", "service", artifact=str(tmp_path))
+    services.append(service)
+    with httpx.Client(base_url=service.address()) as client:
+        assert client.get("/livez").status_code == 200
+        reasons = {client.get("/readyz").json()["detail"] for _ in range(3)}
+        deadline = time.monotonic() + 30
+        while "the model is being loaded" in reasons and time.monotonic() < deadline:
+            reasons = {client.get("/readyz").json()["detail"]}
+        assert all("no artifact" in reason for reason in reasons)
+        assert client.post("/predict", json={"inputs": "text"}).status_code == 503
+    assert service.stop(number) == 0
+
+
+def test_without_an_artifact_the_process_ends_where_the_settings_say_so(
+    services: list[Service], tmp_path: Path
+) -> None:
+    service = Service("-m", "service", artifact=str(tmp_path), exit_on_load_failure="true")
+    services.append(service)
+    assert service.ended() == 1
+    assert "error: no artifact" in service.said
+
+
+def test_a_stop_during_a_load_does_not_wait_for_it(services: list[Service]) -> None:
+    service = Service("-c", NEVER_LOADED)
+    services.append(service)
+    service.address()
+    began = time.monotonic()
+    assert service.stop(signal.SIGTERM) == 0
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("error", "exits"), [(DeviceUnavailable("no GPU"), False), (ArtifactError("changed"), True)]
+)
+def test_a_missing_device_ends_the_process_whatever_the_settings_say(
+    old_handlers: None, capsys: pytest.CaptureFixture[str], error: Exception, exits: bool
+) -> None:
+    def load(_: Settings) -> Any:
+        raise error
+
+    assert serve(Settings(port=0, exit_on_load_failure=exits), load) == 1
+    assert f"error: {error}" in capsys.readouterr().err
+
+
+def test_a_port_in_use_ends_the_process(old_handlers: None) -> None:
+    def load(_: Settings) -> Any:
+        raise ArtifactError("absent")
+
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert serve(Settings(port=taken.getsockname()[1]), load) != 0

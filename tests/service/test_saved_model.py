@@ -1,0 +1,252 @@
+"""Loading: a sound artifact answers, any other is refused. The graph is a toy of a few lines."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from model import artifact
+from model.artifact import ArtifactError, GoldenExample, Manifest
+from model.tokenizer import Tokenizer
+from service.errors import TextTooLong
+from service.predictor import DeviceUnavailable, SummarizeOptions
+from service.saved_model import load_predictor
+from service.settings import Settings
+
+TEXTS = ["the city council voted to build a tram line", "work starts in spring this year"]
+
+OPTIONS = SummarizeOptions(
+    style="headline", num_beams=1, max_new_tokens=3, min_new_tokens=1, length_penalty=1.0,
+    truncation="lead",
+)  # fmt: skip
+
+
+def toy_graph(tokenizer_sha256: str) -> tuple[Any, dict[str, Any]]:
+    """Copies the first two tokens, attends evenly, and is sure to one half of everything."""
+    import tensorflow as tf
+
+    module = tf.Module()
+    module.weight = tf.Variable(0.5)
+    module.tokenizer_sha256 = tf.Variable(tokenizer_sha256, trainable=False)
+
+    def spec(name: str, dtype: str) -> Any:
+        rank = {"source_ids": 2, "source_keep_mask": 2, "summary_ids": 2, "num_beams": 0}
+        return tf.TensorSpec([None] * rank.get(name, 1), dtype, name=name)
+
+    def score(source_ids: Any, source_keep_mask: Any, style_ids: Any, summary_ids: Any) -> Any:
+        keep = tf.cast(source_keep_mask, tf.float32)
+        even = keep / tf.reduce_sum(keep, axis=1, keepdims=True)  # (B, S)
+        half = tf.ones_like(summary_ids, tf.float32) * module.weight  # (B, T)
+        return {
+            "log_probs": tf.math.log(half),
+            "attention_weights": even[:, None, :] * tf.ones_like(half)[:, :, None],
+            "copy_gate": half,
+            "copied_prob": half / 2,
+            "generated_prob": half / 2,
+        }
+
+    def summarize(
+        source_ids: Any, source_keep_mask: Any, style_ids: Any, max_new_tokens: Any,
+        min_new_tokens: Any, length_penalty: Any, num_beams: Any,
+    ) -> Any:  # fmt: skip
+        end = tf.ones_like(source_ids[:, :1])
+        summary_ids = tf.concat([source_ids[:, :2], end], axis=1)
+        numbers = score(source_ids, source_keep_mask, style_ids, summary_ids)
+        zero = tf.cast(num_beams, tf.float32) * length_penalty * 0.0
+        return {"summary_ids": summary_ids, "score_per_hypothesis": zero, **numbers}
+
+    signatures = {
+        name: tf.function(function).get_concrete_function(
+            **{n: spec(n, t) for n, t in inputs.items()}
+        )
+        for name, function, inputs in [
+            (artifact.SUMMARIZE, summarize, artifact.SUMMARIZE_INPUTS),
+            (artifact.SCORE, score, artifact.SCORE_INPUTS),
+        ]
+    }
+    return module, signatures
+
+
+def golden(tokenizer: Tokenizer) -> GoldenExample:
+    ids = tokenizer.encode(TEXTS[0]).ids
+    return GoldenExample(
+        text=TEXTS[0],
+        style="headline",
+        source_ids=ids,
+        summary_ids=[*ids[:2], 1],
+        log_probs=[float(np.log(0.5))] * 3,
+        attention_weights=[[1 / len(ids)] * len(ids)] * 3,
+        copy_gate=[0.5] * 3,
+        copied_prob=[0.25] * 3,
+        generated_prob=[0.25] * 3,
+    )
+
+
+def save_graph(directory: Path, signatures: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    import tensorflow as tf
+
+    module, functions = toy_graph(artifact.file_sha256(directory / artifact.TOKENIZER))
+    path = str(directory / artifact.SAVED_MODEL)
+    tf.saved_model.save(module, path, signatures=signatures(functions))
+
+
+def seal(directory: Path, **changes: Any) -> None:
+    manifest = Manifest(
+        name="summarizer",
+        version="3",
+        model_sha256=artifact.model_digest(directory),
+        styles=("headline", "tldr"),
+        default_style="headline",
+        max_source_tokens=70,
+        max_summary_tokens=8,
+        default_num_beams=2,
+        default_length_penalty=1.0,
+        default_min_new_tokens=1,
+        default_max_new_tokens=3,
+        precision="float32",
+        config={},
+        training={},
+        low_confidence_log_prob=None,
+        files=artifact.file_digests(directory),
+        created="2026-11-22T00:00:00+00:00",
+    )
+    artifact.write_manifest(directory, replace(manifest, **changes))
+
+
+@pytest.fixture(scope="module")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("artifacts") / "3"
+    directory.mkdir()
+    tokenizer = Tokenizer.train(TEXTS, TEXTS, ["headline", "tldr"], 300)
+    tokenizer.save(directory / artifact.TOKENIZER)
+    save_graph(directory, dict)
+    artifact.write_golden(directory, [golden(tokenizer)])
+    seal(directory)
+    return directory
+
+
+@pytest.fixture
+def directory(sound: Path, tmp_path: Path) -> Path:
+    """A copy that a test may spoil."""
+    return Path(shutil.copytree(sound, tmp_path / "3"))
+
+
+def refusal(directory: Path, **settings: Any) -> str:
+    with pytest.raises(ArtifactError) as raised:
+        load_predictor(Settings(artifact=directory, **settings))
+    assert str(directory) not in str(raised.value)
+    return str(raised.value)
+
+
+@pytest.mark.parametrize("given", ["the artifact", "its parent"])
+async def test_a_sound_artifact_answers(sound: Path, given: str) -> None:
+    path = sound if given == "the artifact" else sound.parent
+    predictor = load_predictor(Settings(artifact=path, device="cpu", max_batch_tokens=64))
+    assert (predictor.info.version, predictor.info.device) == ("3", "cpu")
+    assert predictor.info.sha256 == artifact.model_digest(sound)
+    texts = [TEXTS[1], "", *TEXTS, "long " * 90]
+    summaries = await predictor.summarize(texts, OPTIONS)
+    for text, summary in zip(texts, summaries, strict=True):
+        assert text.startswith(summary.text)
+        assert summary.attention.shape == (len(summary.log_probs), summary.used_source_tokens)
+        assert summary.attention.sum(axis=1) == pytest.approx(1)
+        assert summary.copied_share == pytest.approx(0.5)
+        assert summary.stage_seconds.keys() == {"queue", "tokenize", "model"}
+    assert [summary.truncated for summary in summaries] == [False] * 4 + [True]
+    with pytest.raises(TextTooLong, match=r"has \d+ tokens; the model reads at most 70"):
+        await predictor.summarize(texts, replace(OPTIONS, truncation="error"))
+    await predictor.close()
+
+
+def test_the_warm_up_may_be_left_out(sound: Path) -> None:
+    assert load_predictor(Settings(artifact=sound, warm_up=False)).info.name == "summarizer"
+
+
+def test_a_gpu_is_taken_or_its_absence_is_an_error(sound: Path) -> None:
+    import tensorflow as tf
+
+    gpu = Settings(artifact=sound, device="gpu")
+    if tf.config.list_physical_devices("GPU"):
+        assert load_predictor(gpu).info.device.startswith("gpu")
+    else:
+        with pytest.raises(DeviceUnavailable, match="it finds: /physical_device:CPU:0"):
+            load_predictor(gpu)
+
+
+def test_a_directory_without_artifacts_is_refused(tmp_path: Path) -> None:
+    assert "no artifact" in refusal(tmp_path)
+
+
+def test_a_changed_weight_is_refused(directory: Path) -> None:
+    (weights,) = (directory / artifact.SAVED_MODEL / "variables").glob("*.data-*")
+    content = bytearray(weights.read_bytes())
+    content[0] ^= 1
+    weights.write_bytes(content)
+    assert "variables.data" in refusal(directory)
+
+
+def test_a_changed_merge_is_refused_even_with_a_new_manifest(directory: Path) -> None:
+    path = directory / artifact.TOKENIZER
+    state = json.loads(path.read_text(encoding="utf-8"))
+    merges = state["model"]["merges"]
+    merges[0], merges[1] = merges[1], merges[0]
+    path.write_text(json.dumps(state), encoding="utf-8")
+    assert "tokenizer.json" in refusal(directory)
+    seal(directory)
+    assert refusal(directory) == "tokenizer.json isn't the one that the graph was exported with"
+
+
+def test_a_changed_byte_of_the_manifest_is_refused(directory: Path) -> None:
+    path = directory / artifact.MANIFEST
+    path.write_bytes(path.read_bytes().replace(b'"version": "3"', b'"version": "4"'))
+    assert "manifest.json was changed" in refusal(directory)
+
+
+@pytest.mark.parametrize("name", artifact.SCORE_OUTPUTS)
+@pytest.mark.parametrize("fault", ["off", "nan", "shape"])
+def test_an_artifact_that_contradicts_its_golden_outputs_is_refused(
+    directory: Path, name: str, fault: str
+) -> None:
+    (example,) = artifact.read_golden(directory)
+    values = np.array(getattr(example, name))
+    wrong = {"off": values + 2e-3, "nan": values * np.nan, "shape": values[:-1]}[fault]
+    artifact.write_golden(directory, [replace(example, **{name: wrong.tolist()})])
+    seal(directory)
+    assert refusal(directory) == f"golden example 0: {name} is out of tolerance"
+
+
+def test_a_text_that_is_tokenized_otherwise_is_refused(directory: Path) -> None:
+    (example,) = artifact.read_golden(directory)
+    artifact.write_golden(directory, [replace(example, text=f"{example.text}!")])
+    seal(directory)
+    assert refusal(directory) == "golden example 0 is tokenized into other ids"
+
+
+def test_a_graph_without_a_signature_is_refused(directory: Path) -> None:
+    shutil.rmtree(directory / artifact.SAVED_MODEL)
+    save_graph(directory, lambda functions: {artifact.SCORE: functions[artifact.SCORE]})
+    seal(directory)
+    assert refusal(directory) == "the graph has no signature summarize"
+
+
+def test_a_graph_with_other_tensors_is_refused(directory: Path) -> None:
+    shutil.rmtree(directory / artifact.SAVED_MODEL)
+    save_graph(directory, lambda functions: dict.fromkeys(functions, functions[artifact.SCORE]))
+    seal(directory)
+    assert "summarize input tensors differ" in refusal(directory)
+
+
+def test_a_graph_that_cannot_be_loaded_is_refused(
+    directory: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (directory / artifact.SAVED_MODEL / "saved_model.pb").write_bytes(b"nonsense")
+    seal(directory)
+    assert "saved_model can't be loaded" in refusal(directory)
+    assert "the SavedModel can't be loaded" in caplog.text
