@@ -21,12 +21,12 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo 'PYTHON=… names the Python (3.11 to 3.13) that a new .venv is made from.'
-	@echo 'ARGS=… is passed on by serve, test, check (to pytest), train and evaluate.'
+	@echo 'ARGS=… is passed on by test, check (to pytest), train and evaluate.'
 
 .PHONY: serve
 serve: ## Serve the shipped model (HOST=127.0.0.1 PORT=8000)
 	@scripts/set-up runtime
-	@SUMMARIZER_HOST='$(HOST)' SUMMARIZER_PORT='$(PORT)' exec $(python) -m service $(ARGS)
+	@SUMMARIZER_HOST='$(HOST)' SUMMARIZER_PORT='$(PORT)' exec $(python) -m service
 
 .PHONY: train
 train: ## Train a model (DATA='a.jsonl.gz b.jsonl' OUT=runs/mine)

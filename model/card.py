@@ -1,4 +1,4 @@
-"""The model card of an artifact: `python -m model.card --artifact DIR --evaluation FILE`.
+"""The model card of an artifact.
 
 The card holds figures that are measured on the finished artifact, so it is written after it and
 the manifest is sealed again; `model_sha256` covers weights and tokenizer only and stays.
@@ -6,15 +6,11 @@ the manifest is sealed again; `model_sha256` covers weights and tokenizer only a
 
 from __future__ import annotations
 
-import argparse
-import json
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from model.artifact import MODEL_CARD, Manifest, file_digests, read_manifest, write_manifest
-from model.evaluate import SetResult, table
 
 _TEMPLATE = """\
 # {name} {version}
@@ -39,8 +35,8 @@ Copying is by token id: another spelling of the same word counts as generated.
 
 {steps} steps of about {tokens_per_batch} source tokens; seed {seed}; optimizer {optimizer}.
 
-| file | weight an epoch | SHA-256 |
-| --- | --- | --- |
+| file | weight an epoch | source | rights | SHA-256 |
+| --- | --- | --- | --- | --- |
 {data}
 
 Targets in title case were respelt as their texts spell them; the model writes sentence case.
@@ -51,7 +47,7 @@ Targets in title case were respelt as their texts spell them; the model writes s
 {quality}
 """
 
-_UNMEASURED = "Not evaluated yet: `make evaluate DATA=…`."
+_UNMEASURED = "Not evaluated yet: `make evaluate DATA=… ARGS=--write-card`."
 _MEASURED = """\
 ROUGE F1 by `rouge-score`, stemmed, with the defaults of the manifest. The lead baseline is the
 best of several beginnings of the text, chosen with hindsight for each metric. Intervals are 95 %,
@@ -62,17 +58,14 @@ paired bootstrap over documents.
 Press releases are partisan and formulaic, and so is what is learnt from them. On texts of another
 kind expect less: compare the sets that were not trained on.
 """
+_SIZES = ("num_layers", "hidden_dim", "num_heads", "vocab_size")
 
 
-def render(manifest: Manifest, results: Sequence[SetResult]) -> str:
-    """The card as Markdown."""
+def render(manifest: Manifest, table: str = "") -> str:
+    """The card as Markdown, with a table of measured quality if there is one."""
     progress: dict[str, Any] = manifest.training.get("progress", {})
     options: dict[str, Any] = manifest.training.get("options", {})
     batches = options.get("batches", {})
-    rows = [
-        f"| {row['file']} | {row['weight']} | `{row['sha256']}` |"
-        for row in manifest.training.get("data", [])
-    ]
     return _TEMPLATE.format(
         name=manifest.name,
         version=manifest.version,
@@ -86,31 +79,18 @@ def render(manifest: Manifest, results: Sequence[SetResult]) -> str:
         seed=batches.get("seed", "?"),
         optimizer=options.get("optimizer", "?"),
         hidden=round(100 * batches.get("hidden_share", 0)),
-        data="\n".join(rows),
-        quality=_MEASURED.format(table=table(results)) if results else _UNMEASURED,
+        data="\n".join(_data_row(row) for row in manifest.training.get("data", [])),
+        quality=_MEASURED.format(table=table) if table else _UNMEASURED,
     )
 
 
-_SIZES = ("num_layers", "hidden_dim", "num_heads", "vocab_size")
+def _data_row(row: dict[str, Any]) -> str:
+    origin = f"{row.get('source', 'not stated')} | {row.get('rights', 'not stated')}"
+    return f"| {row['file']} | {row['weight']} | {origin} | `{row['sha256']}` |"
 
 
-def write_card(directory: Path, results: Sequence[SetResult]) -> None:
+def write_card(directory: Path, table: str) -> None:
     """Replaces the card of a sealed artifact and seals it again."""
     manifest = read_manifest(directory)
-    (directory / MODEL_CARD).write_text(render(manifest, results), encoding="utf-8")
+    (directory / MODEL_CARD).write_text(render(manifest, table), encoding="utf-8")
     write_manifest(directory, replace(manifest, files=file_digests(directory)))
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Writes the card with the figures that `model.evaluate --json` saved."""
-    parser = argparse.ArgumentParser(prog="python -m model.card", description=__doc__)
-    parser.add_argument("--artifact", type=Path, required=True)
-    parser.add_argument("--evaluation", type=Path, required=True)
-    given = parser.parse_args(arguments)
-    rows = json.loads(given.evaluation.read_text(encoding="utf-8"))
-    write_card(given.artifact, [SetResult(**row) for row in rows])
-    return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

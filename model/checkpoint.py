@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,8 @@ import keras
 import numpy as np
 
 FILE_NAME = "checkpoint.npz"
+
+_UNREADABLE = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile)
 
 
 class CheckpointError(RuntimeError):
@@ -39,7 +44,8 @@ def save_checkpoint(
             os.fsync(stream.fileno())
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise CheckpointError(f"{path}: checkpoint not written: {error.strerror}") from error
 
 
@@ -49,11 +55,8 @@ def read_state(path: Path) -> dict[str, Any]:
     Raises:
         CheckpointError: the file is missing or damaged.
     """
-    try:
-        with np.load(path) as arrays:
-            return dict(json.loads(arrays["state"].tobytes()))
-    except (OSError, ValueError, KeyError) as error:
-        raise CheckpointError(f"{path}: not a checkpoint: {error}") from error
+    with _opened(path) as arrays:
+        return dict(json.loads(arrays["state"].tobytes()))
 
 
 def restore_checkpoint(
@@ -65,11 +68,21 @@ def restore_checkpoint(
         CheckpointError: the file is missing, damaged or of another network.
     """
     state = read_state(path)
-    with np.load(path) as arrays:
+    with _opened(path) as arrays:
         _assign(arrays, "model", model.variables, path)
         if optimizer is not None:
             _assign(arrays, "optimizer", optimizer.variables, path)
     return state
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The arrays of a file; they are read, and damage shows, only when they are asked for."""
+    try:
+        with path.open("rb") as stream, np.load(stream) as arrays:
+            yield arrays
+    except _UNREADABLE as error:
+        raise CheckpointError(f"{path}: not a checkpoint: {error}") from error
 
 
 def _assign(arrays: Any, group: str, variables: list[Any], path: Path) -> None:

@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import io
 import json
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,7 +81,7 @@ def read_examples(path: Path, max_characters: int | None = None) -> list[Example
         with opener(path, "rb") as stream:
             lines = io.TextIOWrapper(stream, encoding="utf-8")
             examples = [_example(line, path, i + 1, max_characters) for i, line in enumerate(lines)]
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
         raise DataError(f"{path}: can't be read: {error}") from error
     if not examples:
         raise DataError(f"{path}: holds no examples")
@@ -97,8 +98,19 @@ def _example(line: str, path: Path, number: int, max_characters: int | None) -> 
     for key in ("text", "summary"):
         if not isinstance(row.get(key), str) or not row[key].strip():
             raise DataError(f"{path}:{number}: {key!r} must be a string that is not blank")
+        if not _is_unicode(row[key]):
+            raise DataError(f"{path}:{number}: {key!r} holds half of a surrogate pair")
     style, origin = row.get("style") or "headline", row.get("source") or path.name.split(".")[0]
     return Example(row["text"][:max_characters], row["summary"], str(style), str(origin))
+
+
+def _is_unicode(text: str) -> bool:
+    """JSON can escape what no encoding of Unicode allows and no tokenizer takes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,7 +122,7 @@ class BatchOptions:
     """
 
     max_source_tokens: int = 160
-    max_summary_tokens: int = 32
+    max_summary_tokens: int = 48
     tokens_per_batch: int = 8192
     bucket_tokens: int = 32
     window_batches: int = 64

@@ -19,6 +19,7 @@ import numpy as np
 
 from model.artifact import SUMMARIZE, TOKENIZER, latest_version, read_manifest
 from model.baselines import best_leads, share_beginning
+from model.card import write_card
 from model.data import Example, padded, read_examples
 from model.rouge import METRICS, paired_interval, rouge
 from model.tokenizer import PAD_ID, Tokenizer
@@ -153,13 +154,14 @@ def by_origin(paths: Sequence[Path], limit: int | None) -> dict[str, list[Exampl
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints the table, and writes it as JSON where `--json` says."""
+    """Prints the table, and writes it where the arguments say."""
     parser = argparse.ArgumentParser(prog="python -m model.evaluate", description=__doc__)
     parser.add_argument("--data", nargs="+", type=Path, required=True, help="JSONL, gzipped or not")
     parser.add_argument("--artifact", type=Path, help="default: the newest shipped version")
     parser.add_argument("--limit", type=int, help="documents of each set, for a quick look")
     parser.add_argument("--num-beams", type=int)
-    parser.add_argument("--json", type=Path)
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    parser.add_argument("--write-card", action="store_true", help="put them into the model card")
     given = parser.parse_args(arguments)
     directory = given.artifact or latest_version(ARTIFACTS)
     summarizer = ArtifactSummarizer(directory, given.num_beams)
@@ -175,6 +177,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(table(results))
     if given.json:
         given.json.write_text(json.dumps([asdict(result) for result in results], indent=1) + "\n")
+    if given.write_card:
+        write_card(directory, table(results))
     return 0
 
 

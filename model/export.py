@@ -1,6 +1,6 @@
 """SavedModel signatures; write, reload in a fresh process, compare, publish.
 
-The only room of `model` that imports TensorFlow; whoever needs it imports it when needed.
+Imports TensorFlow; whoever needs this room imports it when it is needed.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from model.inference import Inference
 from model.tokenizer import Tokenizer
 
 PRECISION = "float32"
-GOLDEN_STEPS = 24
+GOLDEN_STEPS, VERIFIED_STEPS = 24, 8
 
 
 class ExportError(RuntimeError):
@@ -132,9 +132,9 @@ def export(
             options.golden_lead,
         )
         artifact.write_golden(directory, golden)
-        verify(directory, golden, inference.styles)
+        verify(directory, golden, inference)
         manifest = _manifest(directory, version, inference, options, training)
-        (directory / artifact.MODEL_CARD).write_text(render(manifest, []), encoding="utf-8")
+        (directory / artifact.MODEL_CARD).write_text(render(manifest), encoding="utf-8")
         listed = artifact.file_digests(directory)
         artifact.write_manifest(directory, Manifest(**{**vars(manifest), "files": listed}))
         target = root / str(version)
@@ -189,36 +189,42 @@ _FRESH_PROCESS = """
 import sys
 import numpy as np, tensorflow as tf
 model = tf.saved_model.load(sys.argv[1])
-score = model.signatures["score"]
-with np.load(sys.argv[2]) as inputs:
-    outputs = score(**{name: tf.constant(inputs[name]) for name in inputs.files})
-np.savez(sys.argv[3], **{name: value.numpy() for name, value in outputs.items()})
+outputs = {}
+for signature in ("summarize", "score"):
+    function = model.signatures[signature]
+    names = function.structured_input_signature[1]
+    with np.load(sys.argv[2]) as inputs:
+        found = function(**{name: tf.constant(inputs[name]) for name in names})
+    outputs |= {f"{signature}/{name}": value.numpy() for name, value in found.items()}
+np.savez(sys.argv[3], **outputs)
 assert "model" not in sys.modules
 """
 
 
-def verify(directory: Path, golden: list[GoldenExample], styles: tuple[str, ...]) -> None:
-    """Scores the golden examples in a process that has none of our code.
+def verify(directory: Path, golden: list[GoldenExample], inference: Inference) -> None:
+    """Summarizes and scores the golden texts in a process that has none of our code.
 
     Raises:
         ExportError: it fails there, or the numbers differ by more than the contract allows.
     """
     with tempfile.TemporaryDirectory() as scratch:
         inputs, outputs = Path(scratch) / "inputs.npz", Path(scratch) / "outputs.npz"
-        np.savez(inputs, allow_pickle=False, **golden_inputs(golden, styles))
+        batch = golden_inputs(golden, inference.styles)
+        np.savez(inputs, allow_pickle=False, **batch)
         command = [sys.executable, "-I", "-c", _FRESH_PROCESS]
         paths = [str(directory / artifact.SAVED_MODEL), str(inputs), str(outputs)]
         run = subprocess.run([*command, *paths], capture_output=True, text=True, check=False)  # noqa: S603  # our own code and paths
         if run.returncode:
             raise ExportError(f"a fresh process can't run the export: {run.stderr[-2000:]}")
         with np.load(outputs) as arrays:
-            _compare({name: arrays[name] for name in arrays.files}, golden)
+            _compare_scores(arrays, golden)
+            _compare_summaries(arrays["summarize/summary_ids"], batch, inference)
 
 
 def golden_inputs(
     golden: list[GoldenExample], styles: tuple[str, ...]
 ) -> dict[str, NDArray[np.generic]]:
-    """The golden examples as one padded batch for `score`."""
+    """The golden examples as one padded batch, with limits for a short beam search."""
     source_ids = padded([e.source_ids for e in golden], max(len(e.source_ids) for e in golden))
     summary_ids = padded([e.summary_ids for e in golden], max(len(e.summary_ids) for e in golden))
     return {
@@ -226,15 +232,30 @@ def golden_inputs(
         "source_keep_mask": source_ids > 0,
         "style_ids": np.array([styles.index(e.style) for e in golden], np.int32),
         "summary_ids": summary_ids,
+        "max_new_tokens": np.full(len(golden), VERIFIED_STEPS, np.int32),
+        "min_new_tokens": np.full(len(golden), 2, np.int32),
+        "length_penalty": np.full(len(golden), 1.0, np.float32),
+        "num_beams": np.array(2, np.int32),
     }
 
 
-def _compare(outputs: dict[str, NDArray[np.generic]], golden: list[GoldenExample]) -> None:
+def _compare_summaries(
+    found: NDArray[np.int32], batch: dict[str, Any], inference: Inference
+) -> None:
+    options = SearchOptions(*(batch[name] for name in SearchOptions._fields))
+    eager = inference.summarize(
+        batch["source_ids"], batch["source_keep_mask"], batch["style_ids"], options
+    )
+    if not np.array_equal(found, np.asarray(eager.summary_ids)):
+        raise ExportError("the exported search finds other summaries than the eager one")
+
+
+def _compare_scores(outputs: Any, golden: list[GoldenExample]) -> None:
     tolerance = GOLDEN_TOLERANCE[PRECISION]
     for i, example in enumerate(golden):
         for name in artifact.SCORE_OUTPUTS:
             expected = np.array(getattr(example, name))
-            window = outputs[name][i][tuple(slice(size) for size in expected.shape)]
+            window = outputs[f"score/{name}"][i][tuple(slice(size) for size in expected.shape)]
             found = float(np.abs(window - expected).max())
             allowed = tolerance.log_prob if name == "log_probs" else tolerance.attention
             if not found <= allowed:

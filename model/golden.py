@@ -48,7 +48,9 @@ def golden_examples(
         GoldenError: no text has even one such step.
     """
     rows = [json.loads(line) for line in TEXTS.read_text(encoding="utf-8").splitlines()]
-    rows = [row for row in rows if row["style"] in inference.styles]
+    known = [row for row in rows if row["style"] in inference.styles]
+    # A network with styles of its own is checked on the same texts in its first style.
+    rows = known or [{**row, "style": inference.styles[0]} for row in rows]
     examples = []
     for row in rows:
         source_ids = tokenizer.encode(row["text"], max_source_tokens).ids

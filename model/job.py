@@ -24,6 +24,7 @@ from model.data import (
 )
 from model.inference import Inference
 from model.optimization import WarmupStableDecay, make_optimizer, negative_log_likelihood
+from model.precision import FULL
 from model.progress import Progress, report
 from model.summarizer import Summarizer, SummarizerConfig
 from model.tokenizer import Tokenizer
@@ -103,7 +104,7 @@ class Job:
         self.tokenizer = self._tokenizer()
         self.batches = Batches(corpus.groups, self.tokenizer, self.truecaser, options.batches)
         keras.utils.set_random_seed(options.batches.seed)
-        self.model = self._network()
+        self.model = self._network(options.encoder_dtype)
         schedule = WarmupStableDecay(
             options.learning_rate, options.steps, options.warmup_steps, options.decay_steps
         )
@@ -129,15 +130,20 @@ class Job:
 
     def _tokenizer(self) -> Tokenizer:
         path = self.out / artifact.TOKENIZER
+        styles = sorted({e.style for group, _ in self.corpus.groups for e in group})
         if not path.exists():
             examples = self.corpus.sample(TOKENIZER_SAMPLE)
             targets = [self.truecaser.truecase(e.summary, e.text) for e in examples]
-            styles = sorted({e.style for group, _ in self.corpus.groups for e in group})
             sources = (e.text for e in examples)
             Tokenizer.train(sources, targets, styles, self.options.vocab_size).save(path)
-        return Tokenizer.load(path)
+        tokenizer = Tokenizer.load(path)
+        for style in styles:
+            if style not in tokenizer.styles:
+                tokenizer = tokenizer.add_style(style)
+                tokenizer.save(path)
+        return tokenizer
 
-    def _network(self) -> Summarizer:
+    def _network(self, encoder_dtype: str) -> Summarizer:
         options = self.options
         config = SummarizerConfig(
             vocab_size=self.tokenizer.vocab_size,
@@ -146,7 +152,14 @@ class Job:
             ffn_dim=4 * options.hidden_dim,
             dropout=options.dropout,
         )
-        return Summarizer(config, encoder_dtype=options.encoder_dtype)
+        return Summarizer(config, encoder_dtype=encoder_dtype)
+
+    def exportable(self) -> Inference:
+        """The trained weights in a network that computes in float32 throughout."""
+        model = self._network(FULL)
+        for ours, trained in zip(model.variables, self.model.variables, strict=True):
+            ours.assign(trained)
+        return Inference(model, self.tokenizer, self.tokenizer.styles)
 
     def resume(self) -> bool:
         """Goes on from the job's own checkpoint; False where there is none."""
@@ -212,14 +225,6 @@ class Job:
 
 
 def take_tokenizer(directory: Path, out: Path) -> None:
-    """Gives a new job the tokenizer of an artifact, which its weights need.
-
-    Raises:
-        CheckpointError: the job has another tokenizer already.
-    """
-    source, target = directory / artifact.TOKENIZER, out / artifact.TOKENIZER
+    """Gives a new job the tokenizer of an artifact, which its weights need."""
     out.mkdir(parents=True, exist_ok=True)
-    if not target.exists():
-        shutil.copy(source, target)
-    elif target.read_bytes() != source.read_bytes():
-        raise checkpoint.CheckpointError(f"{target} is not the tokenizer of {directory}")
+    shutil.copy(directory / artifact.TOKENIZER, out / artifact.TOKENIZER)

@@ -122,6 +122,19 @@ class Tokenizer:
             raise KeyError(f"no start token for style {style!r}; there are {self.styles}")
         return int(token_id)
 
+    def add_style(self, style: str) -> Tokenizer:
+        """The same tokenizer, a spare start token given to a new style.
+
+        Raises:
+            KeyError: all spare start tokens are taken.
+        """
+        tokens = [_token(self._backend, i) for i in range(self.vocab_size)]
+        spare = next((t for t in tokens if t.startswith(start_token("spare-")[:-1])), None)
+        if spare is None:
+            raise KeyError(f"no start token is left for style {style!r}; there are {self.styles}")
+        renamed = self._backend.to_str().replace(json.dumps(spare), json.dumps(start_token(style)))
+        return Tokenizer(tokenizers.Tokenizer.from_str(renamed))
+
     def token_bytes(self, token_id: int) -> bytes:
         """The UTF-8 bytes, perhaps part of a character, that a token stands for."""
         return self._bytes[token_id]

@@ -8,13 +8,16 @@ SUMMARIZER_ARTIFACT=DIRECTORY/artifacts.
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from model.artifact import ArtifactError
+from model.artifact import ArtifactError, read_manifest
+from model.checkpoint import FILE_NAME as CHECKPOINT
 from model.checkpoint import CheckpointError
 from model.data import BatchOptions, DataError, DataFile
 from model.golden import LEAD, GoldenError
@@ -40,7 +43,8 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     add("--artifacts", type=Path, help="where to publish; default: OUT/artifacts")
     add("--init-from", type=Path, help="an artifact whose weights and tokenizer are the start")
     add("--precision", default="auto", choices=["auto", "float32", "bfloat16"])
-    add("--default-style", help="default: the first file's")
+    add("--provenance", type=Path, help="JSON: file name to source and rights, for the manifest")
+    add("--default-style", help="default: the commonest of the first file")
     add("--golden-lead", type=float, default=LEAD, help="nats; less only for toy networks")
     defaults = TrainOptions()
     add("--optimizer", choices=["adamw", "muon"], default=defaults.optimizer)
@@ -63,21 +67,20 @@ def options_of(given: dict[str, Any]) -> TrainOptions:
 
 def data_files(arguments: Sequence[str]) -> list[DataFile]:
     """Files and weights, `builtin` replaced by its path."""
-    renamed = [
-        argument.replace("builtin", str(BUILT_IN), 1)
-        if argument.startswith("builtin")
-        else argument
-        for argument in arguments
+    files = [DataFile.parse(argument) for argument in arguments]
+    return [
+        replace(file, path=BUILT_IN) if file.path == Path("builtin") else file for file in files
     ]
-    return [DataFile.parse(argument) for argument in renamed]
 
 
 def run(given: dict[str, Any]) -> Path:
     """Trains and exports; returns the new artifact."""
     options, files = options_of(given), data_files(given["data"])
-    corpus = Corpus.read(files, given["validation"], options.batches.max_source_tokens)
     start = given["init_from"]
     if start:
+        read_manifest(start)
+    corpus = Corpus.read(files, given["validation"], options.batches.max_source_tokens)
+    if start and not (given["out"] / CHECKPOINT).exists():
         take_tokenizer(start, given["out"])
     job = Job(given["out"], corpus, options)
     if not job.resume() and start:
@@ -94,13 +97,15 @@ def publish(job: Job, files: Sequence[DataFile], given: dict[str, Any]) -> Path:
 
     batches = job.options.batches
     options = ExportOptions(
-        default_style=given["default_style"] or job.corpus.groups[0][0][0].style,
+        default_style=given["default_style"] or _commonest_style(job.corpus),
         max_source_tokens=batches.max_source_tokens,
         golden_lead=given["golden_lead"],
     )
+    known = _provenance(given["provenance"])
     training = {
         "data": [
             {"file": file.path.name, "weight": file.weight, "sha256": file.sha256()}
+            | known.get(file.path.name, {})
             for file in files
         ],
         "init_from": str(given["init_from"].name) if given["init_from"] else None,
@@ -108,14 +113,32 @@ def publish(job: Job, files: Sequence[DataFile], given: dict[str, Any]) -> Path:
         "options": asdict(job.options),
     }
     root = given["artifacts"] or given["out"] / "artifacts"
-    return export(root, job.inference, job.tokenizer, options, training)
+    return export(root, job.exportable(), job.tokenizer, options, training)
+
+
+def _commonest_style(corpus: Corpus) -> str:
+    examples, _ = corpus.groups[0]
+    return Counter(example.style for example in examples).most_common(1)[0][0]
+
+
+def _provenance(path: Path | None) -> dict[str, dict[str, str]]:
+    """`source` and `rights` by file name, for the manifest and the model card."""
+    if path is None:
+        return {}
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: not a JSON object by file name: {error}") from error
+
+
+_MENDABLE = (DataError, CheckpointError, GoldenError, ArtifactError, FloatingPointError)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a job from the command line; errors a user can mend end in one line and exit code 1."""
     try:
         directory = run(vars(parse_arguments(arguments)))
-    except (DataError, CheckpointError, GoldenError, ArtifactError, FloatingPointError) as error:
+    except _MENDABLE as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     report(f"exported {directory}")
