@@ -101,17 +101,19 @@ class NoRepeatedNgrams:
 
 
 class ValidUtf8:
-    """Refuses bytes that break a character, and an end in the middle of one."""
+    """Refuses bytes that break a character, and those that leave no room to complete one."""
 
     def __init__(self, token_bytes: Sequence[bytes]) -> None:
         self._after = utf8.transitions(token_bytes, end_ids=[EOS_ID])
+        missing = utf8.tokens_missing(self._after)
+        self._missing = np.where(self._after == utf8.REFUSED, 0, missing[self._after])
 
     def judge(self, log_probs: Tensor, state: Tensor, moment: Moment) -> Tensor:
         """Looks the hypotheses' states up."""
         after = ops.take(ops.convert_to_tensor(self._after), state, axis=0)  # (B, K, V)
-        last = moment.step + 1 >= moment.options.max_new_tokens  # (B,)
-        open_end = ops.logical_and(last[:, None, None], after != utf8.WHOLE)
-        refused = ops.logical_or(after == utf8.REFUSED, open_end)
+        missing = ops.take(ops.convert_to_tensor(self._missing), state, axis=0)  # (B, K, V)
+        left = moment.options.max_new_tokens - moment.step - 1  # (B,)
+        refused = ops.logical_or(after == utf8.REFUSED, missing > left[:, None, None])
         return log_probs + ops.where(refused, REFUSED, 0.0)
 
     def advance(self, state: Tensor, token_ids: Tensor) -> Tensor:

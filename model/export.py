@@ -90,7 +90,7 @@ def _traced(function: Any, inputs: Mapping[str, str]) -> Any:
         name: tf.TensorSpec([None] * _RANKS.get(name, 1), dtype, name=name)
         for name, dtype in inputs.items()
     }
-    return tf.function(function).get_concrete_function(**specs)
+    return tf.function(function, autograph=False).get_concrete_function(**specs)
 
 
 def export(

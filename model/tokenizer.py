@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import cast
 
@@ -50,10 +50,6 @@ class DecodedSummary:
 def word_spans(text: str) -> list[Span]:
     """Spans of the UAX #29 words of `text`, punctuation among them, whitespace not."""
     boundaries = [match.start() for match in regex.finditer(r"(?w)\b", text)]
-    if not boundaries or boundaries[0] != 0:
-        boundaries.insert(0, 0)
-    if boundaries[-1] != len(text):
-        boundaries.append(len(text))
     return [(start, end) for start, end in pairwise(boundaries) if not text[start:end].isspace()]
 
 
@@ -92,7 +88,7 @@ class Tokenizer:
             initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
             show_progress=False,
         )
-        backend.train_from_iterator(_chain(sources, targets), trainer)
+        backend.train_from_iterator(chain(sources, targets), trainer)
         return cls(_ordered_by_use(backend, targets, num_special=3 + len(starts)))
 
     def save(self, path: Path) -> None:
@@ -195,11 +191,6 @@ def _untrained() -> tokenizers.Tokenizer:
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
     backend.decoder = decoders.ByteLevel()
     return backend
-
-
-def _chain(sources: Iterable[str], targets: Iterable[str]) -> Iterator[str]:
-    yield from sources
-    yield from targets
 
 
 def _ordered_by_use(

@@ -47,6 +47,15 @@ def transitions(token_bytes: Sequence[bytes], end_ids: Sequence[int]) -> NDArray
     return table
 
 
+def tokens_missing(table: NDArray[np.int32]) -> NDArray[np.int32]:
+    """By state, the fewest tokens of a table of `transitions` that complete the character."""
+    missing = np.where(np.arange(len(table)) == WHOLE, 0, len(table)).astype(np.int32)
+    for _ in table:
+        after = np.where(table == REFUSED, len(table), missing[table])
+        missing = np.minimum(missing, 1 + after.min(axis=1))
+    return missing
+
+
 def _after(state: int, data: bytes) -> int:
     for byte in data:
         ranges = _STATES[state]

@@ -317,7 +317,7 @@ def test_refused_beats_impossible_but_nothing_else() -> None:
 
 
 # Bytes: 0 padding, 1 end, then a letter, the pieces of a subscript two and of a smiley, no byte.
-PIECES = [b"", b"", b"a", b"\xe2", b"\x82", b"\xf0\x9f", b"\x98\x80", b"\xff"]
+PIECES = [b"", b"", b"a", b"\xe2", b"\x82", b"\xf0", b"\x9f\x98\x80", b"\xff"]
 LETTER, TWO_1, TWO_2, SMILE_1, SMILE_2, NO_BYTE = range(2, 8)
 
 
@@ -348,12 +348,17 @@ def test_the_end_in_the_middle_of_a_character_is_refused() -> None:
     assert search_bytes({TWO_1: 0.5, EOS_ID: 0.4}, longest=6, num_beams=1).decode() == "₂₂"
 
 
-def test_a_character_that_does_not_fit_is_not_begun_at_the_last_step() -> None:
-    assert search_bytes({TWO_1: 0.9, LETTER: 0.05}, longest=4).decode() == "₂a"
+@pytest.mark.parametrize(("longest", "expected"), [(1, "a"), (2, "aa"), (4, "₂a"), (5, "₂aa")])
+def test_a_character_that_does_not_fit_is_not_begun(longest: int, expected: str) -> None:
+    assert search_bytes({TWO_1: 0.9, LETTER: 0.05}, longest).decode() == expected
+
+
+def test_a_character_that_one_token_completes_fits_in_two() -> None:
+    assert search_bytes({SMILE_1: 0.9, SMILE_2: 0.05, LETTER: 0.01}, longest=3).decode() == "😀a"
 
 
 @pytest.mark.parametrize("longest", [1, 2, 4, 5])
-def test_a_cut_character_loses_to_any_other(longest: int) -> None:
+def test_a_cut_character_loses_to_any_other_of_a_beam(longest: int) -> None:
     found = search_bytes({TWO_1: 0.9, LETTER: 0.01, EOS_ID: 0.001}, longest, num_beams=6)
     found.decode()
 

@@ -321,6 +321,27 @@ def test_an_unknown_style_is_an_error_that_names_the_known_ones(tokenizer: Token
         tokenizer.start_id("poem")
 
 
+@pytest.mark.parametrize("style", ["memo", "résumé"])
+def test_a_new_style_takes_a_spare_start_token(
+    tokenizer: Tokenizer, tmp_path: Path, style: str
+) -> None:
+    tokenizer.add_style(style).save(tmp_path / "tokenizer.json")
+    extended = Tokenizer.load(tmp_path / "tokenizer.json")
+    assert extended.styles == ["headline", "title", style]
+    assert extended.vocab_size == tokenizer.vocab_size
+    assert extended.token_bytes(extended.start_id(style)) == b""
+    text = f"The council voted on <start:{style}>."
+    assert extended.encode(text) == tokenizer.encode(text)
+    assert tokenizer.styles == ["headline", "title"]
+
+
+def test_there_are_as_many_new_styles_as_spare_start_tokens(tokenizer: Tokenizer) -> None:
+    for i in range(NUM_SPARE_STARTS):
+        tokenizer = tokenizer.add_style(f"style-{i}")
+    with pytest.raises(KeyError, match="no start token is left for style 'one more'"):
+        tokenizer.add_style("one more")
+
+
 def test_ids_are_ordered_by_use_in_targets(
     tokenizer: Tokenizer, corpus: list[dict[str, str]]
 ) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.utf8 import REFUSED, WHOLE, transitions
+from model.utf8 import REFUSED, WHOLE, tokens_missing, transitions
 
 # The ends of every range of table 3-7, and their neighbours.
 EDGES = bytes.fromhex("007f808f909fa0bfc0c1c2dfe0e1ecedeeeff0f1f3f4f5ff")
@@ -76,3 +76,25 @@ def test_the_end_stands_only_between_two_characters() -> None:
     table = transitions([b"", b"a"], end_ids=[0])
     assert table[WHOLE, 0] == WHOLE
     assert (table[WHOLE + 1 :, 0] == REFUSED).all()
+
+
+def missing_after(prefix: bytes, pieces: list[bytes]) -> int:
+    table = transitions([prefix, *pieces], end_ids=[])
+    return int(tokens_missing(table)[table[WHOLE, 0]])
+
+
+@pytest.mark.parametrize(
+    ("prefix", "expected"), [("", 0), ("c3", 1), ("e2", 2), ("f09f", 2), ("f0", 3)]
+)
+def test_single_bytes_complete_a_character_one_by_one(prefix: str, expected: int) -> None:
+    single = [bytes([byte]) for byte in range(256)]
+    assert missing_after(bytes.fromhex(prefix), single) == expected
+
+
+def test_a_token_of_several_bytes_completes_a_character_sooner() -> None:
+    assert missing_after(b"\xf0", [b"\x9f", b"\x98\x80"]) == 2
+    assert missing_after(b"\xf0", [b"\x9f\x98\x80"]) == 1
+
+
+def test_what_no_token_completes_is_out_of_reach() -> None:
+    assert missing_after(b"\xf0", [b"a"]) >= 8
