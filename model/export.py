@@ -44,7 +44,7 @@ class ExportOptions:
     max_source_tokens: int
     max_summary_tokens: int = 64
     num_beams: int = 4
-    length_penalty: float = 1.0
+    length_penalty: float = 1.4
     min_new_tokens: int = 3
     max_new_tokens: int = 40
     golden_lead: float = LEAD

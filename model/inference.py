@@ -19,6 +19,7 @@ from model.decoding import (
     search,
 )
 from model.summarizer import LOG_FLOOR, Prediction, Score, Source, Summarizer, score
+from model.support import SupportedNames, name_tables
 from model.tokenizer import EOS_ID, PAD_ID, Tokenizer
 
 REPEATED_NGRAM = 3
@@ -46,6 +47,7 @@ class Inference:
             NoRepeatedNgrams(REPEATED_NGRAM, vocab_size),
             ValidUtf8(pieces),
         )
+        self._name_tables = name_tables(pieces)
 
     def start_ids(self, style_ids: Tensor) -> Tensor:
         """int32 (B,) start tokens of styles given by their index."""
@@ -66,7 +68,9 @@ class Inference:
             return vocabulary_log_probs(source, prediction, self.model.config.vocab_size), state
 
         starts = self.start_ids(style_ids)
-        found = search(step, source.initial_state, starts, options, self.filters)
+        names = SupportedNames(self._name_tables, source.ids, source.mask)
+        filters = (*self.filters, names)
+        found = search(step, source.initial_state, starts, options, filters)
         numbers = self._score(source, starts, found.summary_ids)
         return Summaries(found.summary_ids, found.score, numbers)
 
