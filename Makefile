@@ -18,7 +18,7 @@ require = $(if $($(1)),,$(error $(1) is missing: make $@ $(2)))
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo 'PYTHON=… names the Python (3.11 to 3.13) that a new .venv is made from.'
 	@echo 'ARGS=… is passed on by test, check (to pytest), train and evaluate.'
@@ -40,10 +40,32 @@ evaluate: ## Compare a model with its baselines (DATA='validation.jsonl')
 	@scripts/set-up train
 	$(python) -m model.evaluate --data $(DATA) $(ARGS)
 
+.PHONY: settings
+settings: ## Write docs/settings.md from the settings themselves
+	@scripts/set-up runtime
+	$(python) -m service --settings > docs/settings.md
+
 .PHONY: test
 test: ## Run all tests
 	@scripts/set-up dev
 	$(python) -m pytest $(ARGS)
+
+.PHONY: test-browser
+test-browser: ## Look at the docs pages in a real browser; skips where there is none
+	@scripts/test-browser $(ARGS)
+
+.PHONY: openapi
+openapi: ## Write docs/openapi.json; refuses what would break clients, unless the version says so
+	@scripts/set-up runtime
+	$(python) -m service.api_document docs/openapi.json
+
+.PHONY: test-image
+test-image: ## Build the image and run it as operators do; skips where Docker can't be had
+	@scripts/test-image
+
+.PHONY: test-alerts
+test-alerts: ## Test Prometheus' alert rules; skips where promtool can't be had
+	@scripts/test-alerts
 
 .PHONY: check
 check: lint types imports shell docker coverage ## Run everything that CI runs: lint, types, imports, shell, docker, coverage
@@ -94,8 +116,10 @@ compile = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --g
 lock: ## Compile requirements/*.in to pins with hashes (ARGS=--upgrade for the newest)
 	@scripts/set-up dev
 	$(compile) requirements/runtime.in -o requirements/runtime.txt
+	$(compile) requirements/gpu.in -c requirements/runtime.txt --excludes <(echo tensorflow-cpu) -o requirements/gpu.txt
 	$(compile) requirements/train.in -c requirements/runtime.txt -o requirements/train.txt
 	$(compile) requirements/dev.in -c requirements/train.txt -o requirements/dev.txt
+	$(compile) requirements/browser.in -c requirements/dev.txt -o requirements/browser.txt
 
 .PHONY: clean
 clean: ## Remove caches and coverage data (not .venv, not runs/)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import os
 import signal
 import sys
+from functools import partial
 from types import FrameType
 from typing import NoReturn
 
@@ -14,23 +16,26 @@ from fastapi import FastAPI
 from pydantic import ValidationError
 
 from service.app import LoadPredictor, create_app
+from service.http_protocol import http_protocol
+from service.logs import configure_logs
+from service.metrics import Metrics
 from service.predictor import DeviceUnavailable
 from service.saved_model import load_predictor
 from service.settings import PREFIX, Settings
-
-LOG_FORMAT = "%(asctime)s %(levelname)s %(message)s"
+from service.settings_page import settings_page
+from service.telemetry import tell_unread
 
 EXIT_LOAD_FAILED = 1
 EXIT_BAD_SETTINGS = 2
 
 
-def serve(settings: Settings, load: LoadPredictor) -> int:
+def serve(settings: Settings, load: LoadPredictor, metrics: Metrics | None = None) -> int:
     """Serves until a signal ends it, and returns the exit status.
 
     A model that can't be loaded ends it too, where the settings say so or where they demand a
     device that isn't there.
     """
-    logging.basicConfig(level=settings.log_level.upper(), format=LOG_FORMAT)
+    configure_logs(settings.log_level)
     failures: list[Exception] = []
 
     def on_load_failure(error: Exception) -> None:
@@ -38,7 +43,7 @@ def serve(settings: Settings, load: LoadPredictor) -> int:
             failures.append(error)
             server.should_exit = True
 
-    app = create_app(settings, load, on_load_failure)
+    app = create_app(settings, load, on_load_failure, metrics)
     server = uvicorn.Server(_server_config(app, settings))
     status = _run(server)
     for error in failures:
@@ -63,9 +68,23 @@ def settings_from_environment() -> Settings:
 
 
 def main() -> int:
-    """Reads the settings and serves the artifact that they name."""
+    """Reads the settings and serves the artifact that they name, or prints what can be set."""
+    if _arguments().settings:
+        sys.stdout.write(settings_page())
+        return 0
     settings = settings_from_environment()
-    return serve(settings, load_predictor)
+    metrics = Metrics()
+    return serve(settings, partial(load_predictor, observer=metrics), metrics)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m service", description="Serves a summarizer; environment variables set it."
+    )
+    parser.add_argument(
+        "--settings", action="store_true", help="print every setting as Markdown, and end"
+    )
+    return parser.parse_args()
 
 
 def _server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
@@ -76,6 +95,8 @@ def _server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         log_level=settings.log_level,
         # Its own would reconfigure the logging of the whole process.
         log_config=None,
+        access_log=False,  # ours has a line for each request
+        http=http_protocol(settings, partial(tell_unread, app.state.metrics)),
         lifespan="on",
         ws="none",
         # Nothing in front of us is trusted to say who asks, unless it is configured.

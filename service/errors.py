@@ -2,13 +2,16 @@
 
 ServiceError
 ├── MalformedRequest         400  the body isn't JSON
+├── RequestTimeout           408  the request didn't arrive in time
 ├── RequestTooLarge          413  bytes, characters or texts over a limit
 ├── UnsupportedMediaType     415  a header names a format that isn't read here
 ├── RuleBroken               422  a field breaks a rule
 │   ├── TextTooLong               a text exceeds the model and may not be cut
 │   └── MatrixTooLarge            more attention weights than a response may hold
 ├── Overloaded               429  too much work is waiting
+├── HeadersTooLarge          431  the request line and headers are over a limit
 ├── NotReady                 503  no model is loaded, or the service stops
+├── OutOfMemory              503  the model found no memory for a single text
 └── InternalError            500  a fault of ours, of which nothing is shown
     └── NonFiniteOutput           the model returned NaN or infinity
 
@@ -28,6 +31,7 @@ from uuid import UUID
 
 import orjson
 from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 PROBLEM_MEDIA_TYPE = "application/problem+json"
 MAX_DETAIL = 1000  # characters; it stands twice in a body, which stays under 4 kB
@@ -54,6 +58,19 @@ class MalformedRequest(ServiceError):
     """The body can't be read as JSON."""
 
     name, title = "malformed-request", "Malformed request"
+
+
+class RequestTimeout(ServiceError):
+    """The request didn't arrive in time.
+
+    Args:
+        seconds: The time that it had.
+    """
+
+    name, title = "request-timeout", "Request timeout"
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"the request has not arrived within {seconds:g} s")
 
 
 class RequestTooLarge(ServiceError):
@@ -109,10 +126,25 @@ class Overloaded(ServiceError):
     name, title = "overloaded", "Model is overloaded"
 
 
+class HeadersTooLarge(ServiceError):
+    """The request line and the headers are over a limit."""
+
+    name, title = "headers-too-large", "Headers too large"
+
+
 class NotReady(ServiceError):
     """No model is loaded yet, or none could be loaded, or the service stops."""
 
     name, title = "not-ready", "Model is not ready"
+
+
+class OutOfMemory(ServiceError):
+    """The model found no memory for a batch; shown to a client only for a single text."""
+
+    name, title = "out-of-memory", "Out of memory"
+
+    def __init__(self) -> None:
+        super().__init__("there is no memory for this request now", retry_after_s=5)
 
 
 class InternalError(ServiceError):
@@ -130,11 +162,14 @@ class NonFiniteOutput(InternalError):
 
 _STATUS: dict[type[ServiceError], HTTPStatus] = {
     MalformedRequest: HTTPStatus.BAD_REQUEST,
+    RequestTimeout: HTTPStatus.REQUEST_TIMEOUT,
     RequestTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     RuleBroken: HTTPStatus.UNPROCESSABLE_ENTITY,
     Overloaded: HTTPStatus.TOO_MANY_REQUESTS,
+    HeadersTooLarge: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     NotReady: HTTPStatus.SERVICE_UNAVAILABLE,
+    OutOfMemory: HTTPStatus.SERVICE_UNAVAILABLE,
     InternalError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }
 """The one place where an error becomes a status."""
@@ -142,10 +177,18 @@ _STATUS: dict[type[ServiceError], HTTPStatus] = {
 
 def status_of(error: ServiceError) -> HTTPStatus:
     """The status of an error: its own or that of its nearest ancestor with one."""
-    for kind in type(error).__mro__:
-        if kind in _STATUS:
-            return _STATUS[kind]
-    return HTTPStatus.INTERNAL_SERVER_ERROR
+    return _status_of_kind(type(error))
+
+
+def _status_of_kind(kind: type[ServiceError]) -> HTTPStatus:
+    found = (_STATUS[parent] for parent in kind.__mro__ if parent in _STATUS)
+    return next(found, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def statuses_by_name() -> dict[str, int]:
+    """Every name that the tree of errors gives, and its status."""
+    kinds = [*_STATUS, *(kind for parent in _STATUS for kind in parent.__subclasses__())]
+    return {kind.name: int(_status_of_kind(kind)) for kind in kinds}
 
 
 def problem_response(error: ServiceError, request_id: str) -> Response:
@@ -156,6 +199,8 @@ def problem_response(error: ServiceError, request_id: str) -> Response:
     if error.retry_after_s is not None:
         body["retry_after_ms"] = round(error.retry_after_s * 1000)
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
+    if isinstance(error, RequestTimeout):
+        headers["Connection"] = "close"  # what is still to come would be read as the next request
     return _as_response(body, status, headers)
 
 
@@ -188,5 +233,19 @@ def _instance(request_id: str) -> str:
         return f"urn:attention-summarizer:request:{request_id}"
 
 
+class _ProblemResponse(Response):
+    """Leaves the error's name with the request, for whoever counts and logs it."""
+
+    media_type = PROBLEM_MEDIA_TYPE
+
+    def __init__(self, name: str, content: bytes, status: int, headers: Mapping[str, str]) -> None:
+        super().__init__(content, status, headers)
+        self._name = name
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope.setdefault("state", {})["error_type"] = self._name
+        await super().__call__(scope, receive, send)
+
+
 def _as_response(body: dict[str, Any], status: int, headers: Mapping[str, str]) -> Response:
-    return Response(orjson.dumps(body), status, headers, media_type=PROBLEM_MEDIA_TYPE)
+    return _ProblemResponse(body["error_type"], orjson.dumps(body), status, headers)

@@ -17,6 +17,17 @@ REQUEST_EXAMPLES: dict[str, Any] = {
     "every weight": {"value": {"inputs": TEXT, "num_beams": 1, "attention": "matrix"}},
 }
 
+PROBLEM_EXAMPLE: dict[str, Any] = {
+    "type": "urn:attention-summarizer:problem:invalid-request",
+    "title": "Invalid request",
+    "status": 422,
+    "detail": "inputs[1] must hold text: it is empty or blank",
+    "instance": "urn:uuid:7f3a2c1e-5b1d-4c55-9d53-0a5b8f0c2f11",
+    "error": "Invalid request: inputs[1] must hold text: it is empty or blank",
+    "error_type": "invalid-request",
+}
+"""The answer to `{"inputs": ["text", ""]}`."""
+
 RESPONSE_EXAMPLE: dict[str, Any] = {
     "id": "7f3a2c1e-5b1d-4c55-9d53-0a5b8f0c2f11",
     "model": {"name": "summarizer", "version": "1", "sha256": "0" * 64},

@@ -9,6 +9,10 @@ from pydantic.json_schema import models_json_schema
 from service.errors import PROBLEM_MEDIA_TYPE
 from service.schemas import PredictRequest, Problem
 
+RETRY_AFTER = {
+    "Retry-After": {"description": "Whole seconds.", "schema": {"type": "integer", "minimum": 1}}
+}
+
 _REF = "#/components/schemas/{model}"
 
 
@@ -25,16 +29,20 @@ def problems(descriptions: dict[int, str]) -> dict[int | str, dict[str, Any]]:
     content = {PROBLEM_MEDIA_TYPE: {"schema": schema}}
     return {
         status: {"description": description, "content": content}
+        | ({"headers": RETRY_AFTER} if status in (429, 503) else {})
         for status, description in descriptions.items()
     }
 
 
 def add_schemas(document: dict[str, Any]) -> dict[str, Any]:
-    """The document with the schemas that only references name."""
+    """The document with the schemas that only references name, and statuses in their order."""
     _, schemas = models_json_schema(
         [(PredictRequest, "validation"), (Problem, "serialization")], ref_template=_REF
     )
     components = document.setdefault("components", {}).setdefault("schemas", {})
     for name, schema in schemas["$defs"].items():
         components.setdefault(name, schema)
+    for path in document["paths"].values():
+        for operation in path.values():
+            operation["responses"] = dict(sorted(operation["responses"].items()))
     return document

@@ -52,6 +52,7 @@ class Summary:
     used_source_tokens: int
     used_end: int  # code points
     truncated: bool
+    batch_texts: int = 1  # that shared its call
     stage_seconds: Mapping[str, float] = field(default_factory=dict)
 
     @property
@@ -83,6 +84,34 @@ class ModelInfo:
 
 class DeviceUnavailable(Exception):  # noqa: N818 - says what happened, as in errors
     """A predictor can't be loaded since the device that the settings demand isn't there."""
+
+
+class EngineObserver(Protocol):
+    """Told of what happens between a predictor and its model; called from any thread."""
+
+    def queued(self, texts: int) -> None:
+        """So many texts are in work or waiting now."""
+        ...
+
+    def called(self, texts: int, tokens: int, padded_tokens: int) -> None:
+        """The model was called with a batch.
+
+        Args:
+            texts: In the batch.
+            tokens: Source tokens of all of them.
+            padded_tokens: What the model was given: the texts times the longest, padded.
+        """
+        ...
+
+
+class NoObserver:
+    """An observer that is not interested."""
+
+    def queued(self, texts: int) -> None:
+        """Ignores it."""
+
+    def called(self, texts: int, tokens: int, padded_tokens: int) -> None:
+        """Ignores it."""
 
 
 class Predictor(Protocol):

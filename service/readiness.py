@@ -11,7 +11,7 @@ from typing import Literal
 
 from model.artifact import ArtifactError
 from service.errors import NotReady
-from service.predictor import DeviceUnavailable, Predictor
+from service.predictor import DeviceUnavailable, ModelInfo, Predictor
 
 log = logging.getLogger(__name__)
 
@@ -50,9 +50,14 @@ class PredictorSlot:
             raise NotReady(self._reason, retry_after_s=30 if self._state == "failed" else 5)
         return self._predictor
 
+    def info(self) -> ModelInfo | None:
+        """The model that answers, if one does."""
+        return None if self._predictor is None else self._predictor.info
+
     def version(self) -> str | None:
-        """The version of the model that answers, if one does."""
-        return None if self._predictor is None else self._predictor.info.version
+        """Its version."""
+        info = self.info()
+        return None if info is None else info.version
 
     def fill(self, load: Callable[[], Predictor]) -> None:
         """Starts `load` in a thread of its own and returns at once.

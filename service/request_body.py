@@ -6,6 +6,7 @@ input in its errors; hence our own way from bytes to model.
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import json
 from collections.abc import Iterable
@@ -17,22 +18,35 @@ from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from starlette.requests import Request
 
-from service.errors import MalformedRequest, RequestTooLarge, RuleBroken, UnsupportedMediaType
+from service.errors import (
+    MalformedRequest,
+    RequestTimeout,
+    RequestTooLarge,
+    RuleBroken,
+    UnsupportedMediaType,
+)
 from service.schemas import INPUTS_RULE, MAX_INPUTS, PredictRequest
 
 _MAX_RULES_SHOWN = 5
+_MAX_RULES_WORDED = 50  # to word a rule takes longer than to break it
 
 
-async def read_json(request: Request, max_bytes: int) -> Any:
-    """The body's JSON; reads no more than `max_bytes`.
+async def read_json(request: Request, max_bytes: int, timeout_s: float) -> Any:
+    """The body's JSON; reads no more than `max_bytes` and no longer than `timeout_s`.
 
     Raises:
         UnsupportedMediaType: it isn't declared as JSON in UTF-8.
         RequestTooLarge: it is longer, as declared or as read.
+        RequestTimeout: it hasn't arrived in time.
         MalformedRequest: it isn't JSON.
     """
     _check_headers(request)
-    return parse_json(await _read(request, max_bytes))
+    try:
+        async with asyncio.timeout(timeout_s):
+            body = await _read(request, max_bytes)
+    except TimeoutError:
+        raise RequestTimeout(timeout_s) from None
+    return parse_json(body)
 
 
 def parse_json(body: bytes) -> Any:
@@ -114,8 +128,8 @@ def _broken_rules(errors: list[ErrorDetails]) -> RuleBroken | RequestTooLarge:
         if error["type"] == "too_long" and error["loc"][0] == "inputs":
             count = error["ctx"]["actual_length"]
             return RequestTooLarge(f"inputs holds {count} texts, more than {MAX_INPUTS}")
-    rules = list(dict.fromkeys(_rule(error) for error in errors))
-    hidden = len(rules) - _MAX_RULES_SHOWN
+    rules = list(dict.fromkeys(_rule(error) for error in errors[:_MAX_RULES_WORDED]))
+    hidden = len(rules) - _MAX_RULES_SHOWN + max(0, len(errors) - _MAX_RULES_WORDED)
     more = f"; and {hidden} more" if hidden > 0 else ""
     return RuleBroken("; ".join(rules[:_MAX_RULES_SHOWN]) + more)
 

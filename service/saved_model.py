@@ -7,6 +7,7 @@ to its tokenizer and still says of the golden texts what the eager model said.
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from model.artifact import ArtifactError, GoldenExample, Manifest, Tolerance
 from model.tokenizer import Tokenizer
 from service.batches import Arrays, padded_length, source_arrays
 from service.device import prepare_device
-from service.predictor import ModelInfo, SummarizeOptions
+from service.errors import OutOfMemory
+from service.predictor import EngineObserver, ModelInfo, SummarizeOptions
 from service.processors import available_processors
 from service.settings import Settings
 from service.signature_predictor import Signature, SignaturePredictor
@@ -27,8 +29,14 @@ from service.worker import InferenceThread
 log = logging.getLogger(__name__)
 
 
-def load_predictor(settings: Settings) -> SignaturePredictor:
+def load_predictor(
+    settings: Settings, observer: EngineObserver | None = None
+) -> SignaturePredictor:
     """The model of the settings' artifact: checked, warm, and ready to be asked.
+
+    Args:
+        settings: Every knob.
+        observer: Told of the queue and of every call, the warm-up among them.
 
     Raises:
         ArtifactError: there is no artifact, or it isn't what its manifest says.
@@ -46,8 +54,9 @@ def load_predictor(settings: Settings) -> SignaturePredictor:
         info=_info(manifest, device),
         tokenizer=tokenizer,
         summarize=signatures[artifact.SUMMARIZE],
-        thread=InferenceThread(settings.max_queued_texts),
+        thread=InferenceThread(settings.max_queued_texts, observer),
         max_batch_tokens=settings.max_batch_tokens,
+        observer=observer,
     )
     if settings.warm_up:
         predictor.summarize_now([golden[0].text], _default_options(manifest))
@@ -63,6 +72,8 @@ def _artifact_directory(configured: Path) -> Path:
 
 def _open_graph(settings: Settings, directory: Path) -> tuple[str, dict[str, Signature]]:
     """The device in use and the graph's signatures on it."""
+    # What its C++ parts say bypasses our log: of that, not the hints about this processor.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     import tensorflow as tf  # seconds: not at import, and not for an artifact that is refused
 
     threads = settings.num_threads or available_processors()
@@ -102,8 +113,11 @@ def _check_tensors(what: str, expected: Mapping[str, str], specs: Mapping[str, A
 def _over_arrays(tensorflow: Any, loaded: Any, name: str) -> Signature:
     def call(inputs: Arrays) -> Arrays:
         tensors = {key: tensorflow.convert_to_tensor(value) for key, value in inputs.items()}
-        outputs = loaded.signatures[name](**tensors)
-        return {key: value.numpy() for key, value in outputs.items()}
+        try:
+            outputs = loaded.signatures[name](**tensors)
+            return {key: value.numpy() for key, value in outputs.items()}
+        except (tensorflow.errors.ResourceExhaustedError, MemoryError) as error:
+            raise OutOfMemory from error
 
     return call
 

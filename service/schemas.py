@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
+from service.examples import PROBLEM_EXAMPLE
 from service.offsets import OffsetUnit
 from service.predictor import FinishReason, Truncation
 from service.warning_rules import WarningName
@@ -188,6 +189,8 @@ class PredictResponse(BaseModel):
 
 class Problem(BaseModel):
     """An error (RFC 9457), with the keys that clients of other protocols read."""
+
+    model_config = ConfigDict(json_schema_extra={"example": PROBLEM_EXAMPLE})
 
     type: str
     title: str

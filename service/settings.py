@@ -21,12 +21,22 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
 
     host: str = Field("127.0.0.1", min_length=1, description="Address to listen on.")
-    port: int = Field(8000, ge=0, le=65535, description="Port to listen on; 0 takes a free one.")
+    port: int = Field(
+        8000,
+        ge=0,
+        le=65535,
+        description="Port to listen on; 0 takes a free one.",
+        json_schema_extra={"unit": "port"},
+    )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="The least severe messages that are logged."
     )
     shutdown_grace_s: int = Field(
-        20, ge=0, le=600, description="Seconds that requests in flight have at a stop."
+        20,
+        ge=0,
+        le=600,
+        description="What requests in flight have at a stop.",
+        json_schema_extra={"unit": "seconds"},
     )
 
     artifact: Path = Field(
@@ -42,23 +52,54 @@ class Settings(BaseSettings):
         "auto", description="`auto` takes a GPU if there is one; `gpu` fails if there is none."
     )
     num_threads: int = Field(
-        0, ge=0, le=1024, description="Threads of one operation; 0: as many as processors."
+        0,
+        ge=0,
+        le=1024,
+        description="For one operation of the model; 0: as many as processors.",
+        json_schema_extra={"unit": "threads"},
     )
     max_batch_tokens: int = Field(
         32_768,
         ge=1,
         le=16_777_216,
         description="Padded source tokens times beams in one call of the model.",
+        json_schema_extra={"unit": "tokens"},
     )
     max_queued_texts: int = Field(
-        64, ge=1, le=100_000, description="Texts in work or waiting before requests get a 429."
+        64,
+        ge=1,
+        le=100_000,
+        description="In work or waiting before requests get a 429.",
+        json_schema_extra={"unit": "texts"},
     )
 
+    receive_timeout_s: int = Field(
+        30,
+        ge=1,
+        le=3600,
+        description="What a request has to arrive.",
+        json_schema_extra={"unit": "seconds"},
+    )
+    max_header_bytes: int = Field(
+        32_768,
+        ge=1024,
+        le=1_048_576,
+        description="Length of a request's line and headers.",
+        json_schema_extra={"unit": "bytes"},
+    )
     max_body_bytes: int = Field(
-        1_048_576, ge=1024, le=268_435_456, description="Bytes of a request body."
+        1_048_576,
+        ge=1024,
+        le=268_435_456,
+        description="Length of a request body.",
+        json_schema_extra={"unit": "bytes"},
     )
     max_input_characters: int = Field(
-        200_000, ge=1, le=100_000_000, description="Characters (code points) of one text."
+        200_000,
+        ge=1,
+        le=100_000_000,
+        description="Length of one text.",
+        json_schema_extra={"unit": "code points"},
     )
 
     @model_validator(mode="after")

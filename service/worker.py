@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from service.errors import NotReady, Overloaded
+from service.predictor import EngineObserver, NoObserver
 
 Result = TypeVar("Result")
 
@@ -22,10 +23,12 @@ class InferenceThread:
 
     Args:
         max_texts: Texts in work or waiting. Work that finds nothing before it is always taken.
+        observer: Told of the length of the queue.
     """
 
-    def __init__(self, max_texts: int) -> None:
+    def __init__(self, max_texts: int, observer: EngineObserver | None = None) -> None:
         self._max_texts = max_texts
+        self._observer = observer or NoObserver()
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="inference")
         self._lock = threading.Lock()
         self._texts = 0
@@ -74,10 +77,12 @@ class InferenceThread:
                     retry_after_s=max(1.0, wait),
                 )
             self._texts += texts
+            self._observer.queued(self._texts)
 
     def _release(self, texts: int) -> None:
         with self._lock:
             self._texts -= texts
+            self._observer.queued(self._texts)
 
     def _learn(self, seconds: float) -> None:
         self._seconds_per_text += 0.2 * (seconds - self._seconds_per_text)

@@ -7,12 +7,13 @@ import re
 import shutil
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parent.parent
-SETS = ("runtime", "train", "dev")
+SETS = ("runtime", "train", "dev", "browser")
 
 # A Python that creates environments and installs nothing: it writes down what it was asked for.
 FAKE_PYTHON = """#!{bash}
@@ -47,7 +48,7 @@ def pins(name: str) -> dict[str, str]:
     return dict(re.findall(r"^([a-z0-9-]+)==([^ ;]+)", text, flags=re.MULTILINE))
 
 
-@pytest.mark.parametrize(("smaller", "larger"), [("runtime", "train"), ("train", "dev")])
+@pytest.mark.parametrize(("smaller", "larger"), [*pairwise(SETS)])
 def test_a_requirement_set_contains_the_smaller_one_with_the_same_pins(
     smaller: str, larger: str
 ) -> None:
@@ -156,6 +157,23 @@ def test_set_up_refuses_a_set_that_does_not_exist(bare: Path, name: str) -> None
     result = set_up(bare, name)
     assert result.returncode == 1
     assert "usage" in result.stderr
+
+
+# ------------------------------------------------------------------------------------- browser
+
+
+@pytest.mark.parametrize("required", ["", "1"])
+def test_without_a_browser_its_tests_are_skipped_aloud_or_fail(bare: Path, required: str) -> None:
+    result = run(
+        bare / "bin/bash",
+        "scripts/test-browser",
+        cwd=bare,
+        PATH=str(bare / "bin"),
+        REQUIRE_BROWSER=required,
+        CHROMIUM="",
+    )
+    assert "test-browser: SKIPPED: there is no Chromium" in result.stdout
+    assert result.returncode == int(required or 0)
 
 
 # --------------------------------------------------------------------------------------- make

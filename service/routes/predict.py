@@ -22,6 +22,7 @@ from service.request_body import check_request, read_json
 from service.routes.dependencies import settings_of, slot_of
 from service.schemas import PredictRequest, PredictResponse
 from service.settings import Settings
+from service.telemetry import record_of
 
 router = APIRouter()
 
@@ -29,13 +30,13 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/json": {"example": RESPONSE_EXAMPLE}}},
     **problems(
         {
-            400: "The body isn't JSON.",
+            400: "The body isn't JSON, or the bytes are no HTTP/1.1 request.",
             413: "The body, a text or the list of texts is too large.",
             415: "The Content-Type header is missing or isn't application/json.",
             422: "A field breaks a rule, which `detail` names.",
             429: "Too much work is waiting; come back after Retry-After seconds.",
-            500: "A fault of the service.",
-            503: "No model is loaded; come back after Retry-After seconds.",
+            500: "A fault of the service, or a number of the model that is not finite.",
+            503: "No model is loaded, or no memory is left; come back after Retry-After seconds.",
         }
     ),
 }
@@ -57,8 +58,11 @@ async def predict(
     began = time.perf_counter()
     predictor = slot.predictor
     asked = check_request(
-        await read_json(request, settings.max_body_bytes), settings.max_input_characters
+        await read_json(request, settings.max_body_bytes, settings.receive_timeout_s),
+        settings.max_input_characters,
     )
+    record = record_of(request)
+    record.inputs = len(asked.texts)
     options = options_of(asked, predictor.info)
     parsed = time.perf_counter()
     try:
@@ -74,9 +78,9 @@ async def predict(
         "parse": parsed - began,
         **_slowest(summaries),
         "render": rendered - answered,
-        "total": rendered - began,
     }
-    headers = {"Server-Timing": _server_timing(stages)}
+    record.add_summaries(summaries, stages)
+    headers = {"Server-Timing": _server_timing({**stages, "total": rendered - began})}
     return Response(body, headers=headers, media_type="application/json")
 
 

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
@@ -16,6 +17,7 @@ import pytest
 
 from model.train import main as train
 
+ROOT = Path(__file__).parents[2]
 START_SECONDS = 90
 
 
@@ -31,46 +33,100 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@dataclass(frozen=True)
+class RunningService:
+    """A process that serves, where it listens, and the file that holds its log."""
+
+    url: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """For a socket."""
+        url = httpx.URL(self.url)
+        return url.host, url.port or 80
+
+    @property
+    def pid(self) -> int:
+        """Of the process."""
+        return self.process.pid
+
+
 @contextmanager
-def running_service(artifact: Path) -> Iterator[str]:
-    """`python -m service` on a free port, until the block ends; gives its address."""
+def running_service(log: Path, *arguments: str, **settings: str) -> Iterator[RunningService]:
+    """Python on a free port, until the block ends."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("SUMMARIZER_")}
-    environment |= {"SUMMARIZER_PORT": str(port), "SUMMARIZER_ARTIFACT": str(artifact)}
-    process = subprocess.Popen([sys.executable, "-m", "service"], env=environment)
+    environment |= {"PYTHONPATH": str(ROOT), "SUMMARIZER_PORT": str(port)}
+    environment |= {f"SUMMARIZER_{name.upper()}": value for name, value in settings.items()}
+    with log.open("wb") as file:
+        process = subprocess.Popen(
+            [sys.executable, *arguments], cwd=ROOT, env=environment, stdout=file
+        )
     try:
-        url = f"http://127.0.0.1:{port}"
-        _wait_until_ready(process, url)
-        yield url
+        yield RunningService(f"http://127.0.0.1:{port}", process, log)
     finally:
         process.terminate()
         assert process.wait(timeout=30) == 0
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], url: str) -> None:
+def wait_until(service: RunningService, path: str, status: int) -> httpx.Response:
+    """The answer of `path` as soon as it has the status."""
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
-        assert process.poll() is None, "the service ended before it was ready"
+        assert service.process.poll() is None, "the service ended early"
         try:
-            if httpx.get(f"{url}/readyz").status_code == httpx.codes.OK:
-                return
+            answer = httpx.get(f"{service.url}{path}")
+            if answer.status_code == status:
+                return answer
         except httpx.TransportError:
             pass
         time.sleep(0.1)
-    raise AssertionError(f"not ready within {START_SECONDS} s")
+    raise AssertionError(f"{path} not {status} within {START_SECONDS} s")
 
 
 @pytest.fixture(scope="session")
-def serve() -> Iterator[Callable[[Path], str]]:
+def serve(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[Path], str]]:
     """Starts one service an artifact, and ends all at the end of the session."""
     with ExitStack() as stack:
         urls: dict[Path, str] = {}
 
         def start(artifact: Path) -> str:
             if artifact not in urls:
-                urls[artifact] = stack.enter_context(running_service(artifact))
+                log = tmp_path_factory.mktemp("service") / "log"
+                running = running_service(log, "-m", "service", artifact=str(artifact))
+                service = stack.enter_context(running)
+                wait_until(service, "/readyz", 200)
+                urls[artifact] = service.url
             return urls[artifact]
+
+        yield start
+
+
+@pytest.fixture(scope="session")
+def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    """The service over a model that fails on demand: see faulty_service.py."""
+    log = tmp_path_factory.mktemp("faulty") / "log"
+    script = str(Path(__file__).with_name("faulty_service.py"))
+    limits = {"max_body_bytes": "262144", "receive_timeout_s": "2", "log_level": "debug"}
+    with running_service(log, script, **limits) as service:
+        wait_until(service, "/readyz", 200)
+        yield service
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Iterator[Callable[[Path], RunningService]]:
+    """Starts the service on an artifact that it will refuse."""
+    with ExitStack() as stack:
+
+        def start(artifact: Path) -> RunningService:
+            log = tmp_path / "log"
+            running = running_service(log, "-m", "service", artifact=str(artifact))
+            service = stack.enter_context(running)
+            wait_until(service, "/livez", 200)
+            return service
 
         yield start

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import signal
@@ -20,6 +21,7 @@ from model.artifact import ArtifactError
 from service.__main__ import serve
 from service.predictor import DeviceUnavailable
 from service.settings import Settings
+from service.settings_page import settings_page
 
 ROOT = Path(__file__).parents[2]
 LISTENING = re.compile(r"running on (http://\S+)")
@@ -34,9 +36,14 @@ sys.exit(serve(Settings(), lambda _: time.sleep(600)))
 
 @pytest.fixture
 def old_handlers() -> Iterator[None]:
-    before = signal.getsignal(signal.SIGTERM)
+    """Of signals and of logs, which `serve` sets for its process."""
+    before, root = signal.getsignal(signal.SIGTERM), logging.getLogger()
+    handlers, level = root.handlers[:], root.level
     yield
     signal.signal(signal.SIGTERM, before)
+    logging.captureWarnings(capture=False)
+    root.handlers[:] = handlers
+    root.setLevel(level)
 
 
 class Service:
@@ -48,15 +55,16 @@ class Service:
             [sys.executable, *arguments],
             cwd=ROOT,
             env=os.environ | {"SUMMARIZER_PORT": "0"} | environment,
-            stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
         )
         self.said = ""
 
     def address(self) -> str:
         """Where it listens, as soon as it says so."""
-        assert self.process.stderr is not None
-        for line in self.process.stderr:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
             self.said += line
             if found := LISTENING.search(line):
                 return found[1]
@@ -67,7 +75,7 @@ class Service:
         return self.ended()
 
     def ended(self) -> int:
-        _, said = self.process.communicate(timeout=60)
+        said, _ = self.process.communicate(timeout=60)
         self.said += said
         return self.process.returncode
 
@@ -95,6 +103,13 @@ def test_a_value_out_of_bounds_is_named_but_not_repeated(services: list[Service]
     assert service.ended() == 2
     assert "error: SUMMARIZER_PORT: " in service.said
     assert "secret" not in service.said
+
+
+def test_the_settings_are_listed_on_demand(services: list[Service]) -> None:
+    service = Service("-m", "service", "--settings")
+    services.append(service)
+    assert service.ended() == 0
+    assert service.said == settings_page()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

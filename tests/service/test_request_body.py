@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
 
+from service.app import create_app
 from service.errors import MalformedRequest, RuleBroken
 from service.request_body import check_request, parse_json
+from service.settings import Settings
 
 JSON = {"Content-Type": "application/json"}
 
@@ -162,6 +166,25 @@ async def test_a_body_of_single_bytes_within_the_limit_is_read(client: httpx.Asy
             yield bytes([byte])
 
     assert (await post(client, chunks())).status_code == 200
+
+
+async def test_a_body_has_a_time_to_arrive(predictor: Any) -> None:
+    async def forever() -> AsyncIterator[bytes]:
+        yield b'{"inputs":'
+        await asyncio.Event().wait()
+
+    settings = Settings().model_copy(update={"receive_timeout_s": 0.05})
+    app = create_app(settings, lambda _: predictor)
+    transport = httpx.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://test") as client,
+    ):
+        await app.state.slot.settled.wait()
+        response = await post(client, forever())
+    assert response.status_code == 408
+    assert response.json()["error_type"] == "request-timeout"
+    assert response.headers["connection"] == "close"
 
 
 async def test_a_body_of_exactly_the_limit_is_read(client: httpx.AsyncClient) -> None:

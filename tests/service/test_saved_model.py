@@ -15,7 +15,7 @@ import pytest
 from model import artifact
 from model.artifact import ArtifactError, GoldenExample, Manifest
 from model.tokenizer import Tokenizer
-from service.errors import TextTooLong
+from service.errors import OutOfMemory, TextTooLong
 from service.predictor import DeviceUnavailable, SummarizeOptions
 from service.saved_model import load_predictor
 from service.settings import Settings
@@ -60,6 +60,9 @@ def toy_graph(tokenizer_sha256: str) -> tuple[Any, dict[str, Any]]:
         summary_ids = tf.concat([source_ids[:, :2], end], axis=1)
         numbers = score(source_ids, source_keep_mask, style_ids, summary_ids)
         zero = tf.cast(num_beams, tf.float32) * length_penalty * 0.0
+        # With the widest search, more than any processor can address.
+        size = tf.where(num_beams < 8, tf.constant(1, tf.int64), tf.constant(2**46, tf.int64))
+        zero += tf.fill([size], 0.0)[0]
         return {"summary_ids": summary_ids, "score_per_hypothesis": zero, **numbers}
 
     signatures = {
@@ -162,6 +165,14 @@ async def test_a_sound_artifact_answers(sound: Path, given: str) -> None:
     assert [summary.truncated for summary in summaries] == [False] * 4 + [True]
     with pytest.raises(TextTooLong, match=r"has \d+ tokens; the model reads at most 70"):
         await predictor.summarize(texts, replace(OPTIONS, truncation="error"))
+    await predictor.close()
+
+
+async def test_a_lack_of_memory_is_told_apart(sound: Path) -> None:
+    predictor = load_predictor(Settings(artifact=sound, device="cpu"))
+    with pytest.raises(OutOfMemory):
+        await predictor.summarize(TEXTS, replace(OPTIONS, num_beams=8))
+    assert len(await predictor.summarize(TEXTS, OPTIONS)) == 2
     await predictor.close()
 
 

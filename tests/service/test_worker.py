@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from service.errors import NotReady, Overloaded
+from service.predictor import NoObserver
 from service.worker import InferenceThread
 
 
@@ -94,3 +95,16 @@ async def test_a_closed_thread_takes_no_work() -> None:
     with pytest.raises(NotReady):
         await thread.run(lambda: 1, 1)
     assert thread.texts == 0
+
+
+async def test_an_observer_hears_of_the_length_of_the_queue() -> None:
+    heard: list[int] = []
+
+    class Observer(NoObserver):
+        def queued(self, texts: int) -> None:
+            heard.append(texts)
+
+    thread = InferenceThread(max_texts=4, observer=Observer())
+    await thread.run(lambda: None, texts=3)
+    await thread.close()
+    assert heard == [3, 0]

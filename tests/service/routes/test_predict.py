@@ -275,6 +275,12 @@ async def test_many_broken_rules_are_summed_up(predict: Predict) -> None:
     assert detail.endswith("; and 1 more")
 
 
+async def test_of_very_many_broken_rules_only_some_are_put_into_words(predict: Predict) -> None:
+    fields = {f"field {number}": number for number in range(200)}
+    detail = assert_problem(await predict(**fields), 422, "invalid-request")["detail"]
+    assert detail.endswith("more")
+
+
 async def test_no_error_repeats_the_input(predict: Predict) -> None:
     secret = "secret" * 50
     for fields in (

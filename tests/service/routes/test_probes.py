@@ -181,7 +181,9 @@ def test_a_load_that_outlives_its_event_loop_is_dropped(settings: Settings, pred
         ("GET", "/predict", 405, "method-not-allowed"),
         ("POST", "/livez", 405, "method-not-allowed"),
         ("POST", "/predict/", 404, "not-found"),
-        ("GET", "/docs", 404, "not-found"),
+        ("GET", "/docs/", 404, "not-found"),
+        ("GET", "/static/docs/nothing.js", 404, "not-found"),
+        ("POST", "/docs", 405, "method-not-allowed"),
     ],
 )
 async def test_errors_of_the_framework_have_the_same_body(
@@ -203,7 +205,7 @@ async def test_the_document_shows_bodies_that_the_service_reads_and_writes_itsel
     schema = operation["requestBody"]["content"]["application/json"]["schema"]
     assert schema == {"$ref": "#/components/schemas/PredictRequest"}
     assert operation["responses"].keys() == {
-        "200", "400", "413", "415", "422", "429", "500", "503",
+        "200", "400", "408", "413", "415", "422", "429", "431", "500", "503",
     }  # fmt: skip
     for status, response in operation["responses"].items():
         media_type = "application/json" if status == "200" else "application/problem+json"

@@ -1,0 +1,60 @@
+"""Everything that the process says, as one JSON object a line on stdout."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from typing import Any
+
+import structlog
+from structlog.typing import EventDict, Processor
+
+FIELDS = "fields"
+"""`extra={FIELDS: {...}}` of a log call adds its keys to the line."""
+
+
+def configure_logs(level: str) -> None:
+    """Sends the logs of all libraries, and Python's warnings, through one renderer.
+
+    Args:
+        level: The least severe messages that are logged.
+    """
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(json_formatter())
+    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    logging.captureWarnings(capture=True)
+
+
+def json_formatter() -> logging.Formatter:
+    """Renders a record with its time, level, logger and the ids of the request it belongs to."""
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        _add_fields,
+    ]
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            # Frames without their variables, which may hold a text that somebody sent.
+            structlog.processors.format_exc_info,
+            structlog.processors.EventRenamer("event"),
+            structlog.processors.JSONRenderer(serializer=_one_line),
+        ],
+    )
+
+
+def _add_fields(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    fields = getattr(event["_record"], FIELDS, {})
+    return {**event, **fields}
+
+
+def _one_line(event: EventDict, **_: Any) -> str:
+    """Pure ASCII: no character ends the line, moves a cursor or fails to be encoded."""
+    first = ("time", "level", "event")
+    ordered = {key: event.pop(key) for key in first if key in event}
+    ordered.update(event)
+    return json.dumps(ordered, default=repr)

@@ -1,0 +1,188 @@
+"""What the service counts and measures, for Prometheus. Knows neither HTTP nor the model.
+
+docs/operations.md says what each metric means. Every label has a bounded set of values.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.exposition import choose_encoder
+from prometheus_client.gc_collector import GCCollector
+from prometheus_client.platform_collector import PlatformCollector
+from prometheus_client.process_collector import ProcessCollector
+
+from service import VERSION
+from service.collectors import ModelCollector, WithoutBirthdays
+from service.predictor import ModelInfo
+
+STAGES = ("parse", "queue", "tokenize", "model", "render")
+
+_OPENMETRICS = "application/openmetrics-text"
+_REQUEST_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_STAGE_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+_BATCH_BUCKETS = (1, 2, 4, 8, 16, 32)
+
+
+class Metrics:
+    """The metrics of one application, in a registry of its own.
+
+    Implements `EngineObserver`; every method may be called from any thread.
+    """
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._add_request_metrics()
+        self._add_work_metrics()
+        self._add_engine_metrics()
+        build = Gauge(
+            "summarizer_build_info", "The service's version.", ["version"], registry=self.registry
+        )
+        build.labels(VERSION).set(1)
+        ProcessCollector(registry=self.registry)
+        PlatformCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+
+    def _add_request_metrics(self) -> None:
+        self._requests = Counter(
+            "summarizer_requests_total",
+            "Requests answered.",
+            ["route", "method", "status"],
+            registry=self.registry,
+        )
+        self._request_seconds = Histogram(
+            "summarizer_request_duration_seconds",
+            "Time from a request's arrival to the end of its answer.",
+            ["route", "method"],
+            buckets=_REQUEST_BUCKETS,
+            registry=self.registry,
+        )
+        self.requests_in_progress = Gauge(
+            "summarizer_requests_in_progress",
+            "Requests that are being answered.",
+            registry=self.registry,
+        )
+        self._refused = Counter(
+            "summarizer_refused_total",
+            "Requests answered with 4xx, by the error_type of the answer.",
+            ["reason"],
+            registry=self.registry,
+        )
+        self._errors = Counter(
+            "summarizer_errors_total",
+            "Requests answered with 5xx, by the error_type of the answer.",
+            ["type"],
+            registry=self.registry,
+        )
+
+    def _add_work_metrics(self) -> None:
+        self._inputs = Counter(
+            "summarizer_inputs_total", "Texts summarized.", registry=self.registry
+        )
+        self._source_tokens = Counter(
+            "summarizer_source_tokens_total",
+            "Tokens read, of texts summarized.",
+            registry=self.registry,
+        )
+        self._written_tokens = Counter(
+            "summarizer_written_tokens_total", "Tokens written.", registry=self.registry
+        )
+        self._stage_seconds = Histogram(
+            "summarizer_stage_duration_seconds",
+            "Time of each stage of a request answered with summaries.",
+            ["stage"],
+            buckets=_STAGE_BUCKETS,
+            registry=self.registry,
+        )
+        for stage in STAGES:
+            self._stage_seconds.labels(stage)
+
+    def _add_engine_metrics(self) -> None:
+        self._batch_texts = Histogram(
+            "summarizer_batch_texts",
+            "Texts in one call of the model.",
+            buckets=_BATCH_BUCKETS,
+            registry=self.registry,
+        )
+        self._padding_tokens = Counter(
+            "summarizer_padding_tokens_total",
+            "Padding that the model read for nothing.",
+            registry=self.registry,
+        )
+        self._queue_texts = Gauge(
+            "summarizer_queue_texts", "Texts in work or waiting.", registry=self.registry
+        )
+        self.queue_capacity_texts = Gauge(
+            "summarizer_queue_capacity_texts",
+            "Texts that may be in work or waiting.",
+            registry=self.registry,
+        )
+
+    def expect_errors(self, statuses: Mapping[str, int]) -> None:
+        """Starts the count of each error that can happen at 0, so that its first one is a rise."""
+        for name, status in statuses.items():
+            self._counter_of(status, name)
+
+    def watch_model(self, model: Callable[[], ModelInfo | None]) -> None:
+        """Reports readiness and model as they are at each scrape."""
+        self.registry.register(ModelCollector(model))
+
+    def add_request(
+        self, *, route: str, method: str, status: int, seconds: float, error: str | None
+    ) -> None:
+        """Counts a request that was answered.
+
+        Args:
+            route: The template of its path.
+            method: One of a bounded set.
+            status: Of the answer.
+            seconds: How long it took.
+            error: The `error_type` of the answer, if it is an error.
+        """
+        self._requests.labels(route, method, str(status)).inc()
+        self._request_seconds.labels(route, method).observe(seconds)
+        if error is not None:
+            self._counter_of(status, error).inc()
+
+    def add_unread(self, status: int, error: str) -> None:
+        """Counts what was refused before it could be read as a request; it took no time."""
+        self._requests.labels("unread", "other", str(status)).inc()
+        self._counter_of(status, error).inc()
+
+    def add_summaries(
+        self,
+        *,
+        inputs: int,
+        source_tokens: int,
+        summary_tokens: int,
+        stage_seconds: Mapping[str, float],
+    ) -> None:
+        """Counts the work behind a request that was answered with summaries."""
+        self._inputs.inc(inputs)
+        self._source_tokens.inc(source_tokens)
+        self._written_tokens.inc(summary_tokens)
+        for stage, seconds in stage_seconds.items():
+            self._stage_seconds.labels(stage).observe(seconds)
+
+    def queued(self, texts: int) -> None:
+        """Notes how many texts are in work or waiting; see `EngineObserver`."""
+        self._queue_texts.set(texts)
+
+    def called(self, texts: int, tokens: int, padded_tokens: int) -> None:
+        """Counts one call of the model; see `EngineObserver`."""
+        self._batch_texts.observe(texts)
+        self._padding_tokens.inc(padded_tokens - tokens)
+
+    def exposition(self, accept: str) -> tuple[bytes, str]:
+        """All metrics as bytes, and their media type.
+
+        Args:
+            accept: The `Accept` header; OpenMetrics is chosen where it names it.
+        """
+        accepted = [part.split(";")[0].strip() for part in accept.split(",")]
+        encode, media_type = choose_encoder(_OPENMETRICS if _OPENMETRICS in accepted else "")
+        return encode(WithoutBirthdays(self.registry)), media_type
+
+    def _counter_of(self, status: int, error: str) -> Counter:
+        return (self._errors if status >= 500 else self._refused).labels(error)

@@ -1,0 +1,122 @@
+"""A real Chromium, and the service that it looks at; run by scripts/test-browser."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+
+OTHER_NAME = "summarizer.example"
+"""A name that leads to the service too: some scripts behave otherwise on 127.0.0.1."""
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    # No other host has an address.
+    f"--host-resolver-rules=MAP {OTHER_NAME} 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+]
+
+
+@pytest.fixture(scope="session")
+def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """Where the real service listens, over a model that copies the first two tokens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    script = ROOT / "tests/end_to_end/faulty_service.py"
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "SUMMARIZER_PORT": str(port)}
+    with (tmp_path_factory.mktemp("service") / "log").open("wb") as log:
+        process = subprocess.Popen([sys.executable, str(script)], env=environment, stdout=log)
+    try:
+        _wait_until_ready(process, f"http://127.0.0.1:{port}/readyz")
+        yield port
+    finally:
+        process.terminate()
+        assert process.wait(timeout=30) == 0
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], url: str) -> None:
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        assert process.poll() is None, "the service ended early"
+        try:
+            if httpx.get(url).is_success:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.1)
+    raise AssertionError("the service is not ready")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=os.environ["CHROMIUM"], args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Watched:
+    """A page and everything about it that should not be."""
+
+    page: Page
+    address: str
+    requested: list[str] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("request", self._on_request)
+        self.page.on("requestfailed", lambda r: self.faults.append(f"failed: {r.url} {r.failure}"))
+        self.page.on("response", self._on_response)
+        self.page.on("console", self._on_console)
+        self.page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
+
+    def open(self, path: str) -> Page:
+        self.page.goto(self.address + path)
+        return self.page
+
+    def foreign(self) -> list[str]:
+        """Requests to other hosts."""
+        own = (self.address, "data:", "blob:")
+        return [url for url in self.requested if not url.startswith(own)]
+
+    def _on_request(self, request: Request) -> None:
+        self.requested.append(request.url)
+
+    def _on_response(self, response: Response) -> None:
+        if response.status >= 400 and not response.url.endswith("/predict"):
+            self.faults.append(f"{response.status}: {response.url}")
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and not _is_an_answer(message):
+            self.faults.append(f"console: {message.text} {message.location}")
+
+
+def _is_an_answer(message: ConsoleMessage) -> bool:
+    """Chromium reports an answer with 4xx, too; those are asked for by a test."""
+    return message.location["url"].endswith("/predict")
+
+
+@pytest.fixture(params=["127.0.0.1", OTHER_NAME])
+def watched(request: pytest.FixtureRequest, browser: Browser, port: int) -> Iterator[Watched]:
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page.set_default_timeout(30_000)
+    yield Watched(page, f"http://{request.param}:{port}")
+    page.close()

@@ -1,0 +1,105 @@
+"""The real service, on the real server, over a model that fails when a text asks it to.
+
+Run by the fixture `faulty` as a process. A text with one of these words makes the model
+
+- explode: raise something unforeseen
+- starve: find no memory
+- crowd: find no memory for more than two texts at once
+- overflow: return NaN
+- dawdle: take a second
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+import numpy as np
+
+from model.tokenizer import Tokenizer
+from service.__main__ import serve
+from service.errors import OutOfMemory
+from service.metrics import Metrics
+from service.predictor import ModelInfo
+from service.settings import Settings
+from service.signature_predictor import SignaturePredictor
+from service.worker import InferenceThread
+
+CORPUS = ["explode starve crowd overflow dawdle the city council voted to build a tram line"] * 9
+
+INFO = ModelInfo(
+    name="summarizer",
+    version="7",
+    sha256="ab" * 32,
+    created="2026-11-22T00:00:00+00:00",
+    precision="float32",
+    device="cpu",
+    styles=("headline", "tldr"),
+    default_style="headline",
+    max_source_tokens=64,
+    max_summary_tokens=24,
+    default_num_beams=4,
+    default_length_penalty=1.0,
+    default_min_new_tokens=1,
+    default_max_new_tokens=16,
+    low_confidence_log_prob=None,
+)
+
+
+class Model:
+    """A signature that copies the first two tokens, in NumPy."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+
+    def summarize(self, inputs: Any) -> Any:
+        source_ids, keep = inputs["source_ids"], inputs["source_keep_mask"]
+        texts = [
+            self._tokenizer.decode(ids[mask][:-1].tolist()).text
+            for ids, mask in zip(source_ids, keep, strict=True)
+        ]
+        self._fail(texts)
+        batch, steps = len(texts), 3
+        half = np.full((batch, steps), 0.5, np.float32)
+        attention = np.repeat((keep / keep.sum(1, keepdims=True))[:, None], steps, axis=1)
+        attention[["overflow" in text for text in texts]] = np.nan
+        end = np.full((batch, 1), self._tokenizer.eos_id, np.int32)
+        return {
+            "summary_ids": np.concatenate([source_ids[:, :2], end], axis=1),
+            "attention_weights": attention.astype(np.float32),
+            "log_probs": np.log(half),
+            "copy_gate": half,
+            "copied_prob": half / 2,
+            "generated_prob": half / 2,
+        }
+
+    def _fail(self, texts: list[str]) -> None:
+        everything = " ".join(texts)
+        if "dawdle" in everything:
+            time.sleep(1)
+        if "explode" in everything:
+            raise RuntimeError("InvalidArgumentError at /secret/path")
+        if "starve" in everything or ("crowd" in everything and len(texts) > 2):
+            raise OutOfMemory
+
+
+def main() -> int:
+    settings, metrics = Settings(), Metrics()
+
+    def load(_: Settings) -> SignaturePredictor:
+        tokenizer = Tokenizer.train(CORPUS, CORPUS, INFO.styles, 400)
+        return SignaturePredictor(
+            info=INFO,
+            tokenizer=tokenizer,
+            summarize=Model(tokenizer).summarize,
+            thread=InferenceThread(settings.max_queued_texts, metrics),
+            max_batch_tokens=settings.max_batch_tokens,
+            observer=metrics,
+        )
+
+    return serve(settings, load, metrics)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
