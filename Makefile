@@ -14,11 +14,14 @@ ARGS ?=
 export PYTHON
 
 python := .venv/bin/python
+# A process for each core, four at most: with more, all would wait for the end-to-end tests, which
+# share one process and come first. ARGS='-n 0' takes none but pytest's own, for a debugger.
+pytest := $(python) -m pytest -n auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 require = $(if $($(1)),,$(error $(1) is missing: make $@ $(2)))
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo 'PYTHON=… names the Python (3.11 to 3.13) that a new .venv is made from.'
 	@echo 'ARGS=… is passed on by test, check (to pytest), train and evaluate.'
@@ -40,6 +43,11 @@ evaluate: ## Compare a model with its baselines (DATA='validation.jsonl')
 	@scripts/set-up train
 	$(python) -m model.evaluate --data $(DATA) $(ARGS)
 
+.PHONY: bench-attention
+bench-attention: ## Time and memory of full and windowed attention
+	@scripts/set-up train
+	@$(python) -m bench.attention $(ARGS)
+
 .PHONY: settings
 settings: ## Write docs/settings.md from the settings themselves
 	@scripts/set-up runtime
@@ -48,11 +56,15 @@ settings: ## Write docs/settings.md from the settings themselves
 .PHONY: test
 test: ## Run all tests
 	@scripts/set-up dev
-	$(python) -m pytest $(ARGS)
+	$(pytest) $(ARGS)
 
 .PHONY: test-browser
 test-browser: ## Look at the docs pages in a real browser; skips where there is none
 	@scripts/test-browser $(ARGS)
+
+.PHONY: test-backends
+test-backends: ## Train on JAX, without TensorFlow, and go on with TensorFlow
+	@scripts/test-backends $(ARGS)
 
 .PHONY: openapi
 openapi: ## Write docs/openapi.json; refuses what would break clients, unless the version says so
@@ -105,7 +117,7 @@ docker: ## Check the Dockerfile, where there is one
 .PHONY: coverage
 coverage: ## Run all tests with their branch coverage, 95 % at least
 	@scripts/set-up dev
-	$(python) -m pytest --cov=model --cov=service --cov-report=term-missing:skip-covered --cov-fail-under=95 $(ARGS)
+	$(pytest) --cov=model --cov=service --cov-report=term-missing:skip-covered --cov-fail-under=95 $(ARGS)
 
 # Each set is compiled against the pins of the one before it, so that all can share one .venv.
 # No index address is written: the files serve whoever installs from a mirror.
@@ -119,9 +131,10 @@ lock: ## Compile requirements/*.in to pins with hashes (ARGS=--upgrade for the n
 	$(compile) requirements/gpu.in -c requirements/runtime.txt --excludes <(echo tensorflow-cpu) -o requirements/gpu.txt
 	$(compile) requirements/train.in -c requirements/runtime.txt -o requirements/train.txt
 	$(compile) requirements/dev.in -c requirements/train.txt -o requirements/dev.txt
+	$(compile) requirements/backends.in -c requirements/train.txt -o requirements/backends.txt
 	$(compile) requirements/browser.in -c requirements/dev.txt -o requirements/browser.txt
 
 .PHONY: clean
 clean: ## Remove caches and coverage data (not .venv, not runs/)
-	rm -rf .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf .coverage .coverage.* .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache .schemathesis
 	find . -path ./.venv -prune -o -type d -name __pycache__ -exec rm -rf {} +

@@ -27,6 +27,7 @@ _ZEROS = "0" * 64
 
 SUMMARIZE = "summarize"
 SCORE = "score"
+SCORE_SENTENCES = "score_sentences"
 
 SCORE_INPUTS: Mapping[str, str] = {
     "source_ids": "int32",  # [B, S]
@@ -49,15 +50,28 @@ SUMMARIZE_INPUTS: Mapping[str, str] = {
     "min_new_tokens": "int32",  # [B]
     "length_penalty": "float32",  # [B]
     "num_beams": "int32",  # []
+    "strict_support": "bool",  # [B]
+    "sentence_ids": "int32",  # [B, S], from 1; 0 for a token of no sentence
 }
 SUMMARIZE_OUTPUTS: Mapping[str, str] = {
     "summary_ids": "int32",  # [B, T], padded with 0
-    "score_per_hypothesis": "float32",  # [B]
+    "hypothesis_ids": "int32",  # [B, K, T], the best first
+    "score_per_hypothesis": "float32",  # [B, K]
+    "sentence_logits": "float32",  # [B, N], N the largest number; -1e9 where there is no sentence
     **SCORE_OUTPUTS,
+}
+SCORE_SENTENCES_INPUTS: Mapping[str, str] = {
+    "source_ids": "int32",  # [B, S]
+    "source_keep_mask": "bool",  # [B, S]
+    "sentence_ids": "int32",  # [B, S]
+}
+SCORE_SENTENCES_OUTPUTS: Mapping[str, str] = {
+    "sentence_logits": "float32",  # [B, N]
 }
 SIGNATURES: Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]] = {
     SUMMARIZE: (SUMMARIZE_INPUTS, SUMMARIZE_OUTPUTS),
     SCORE: (SCORE_INPUTS, SCORE_OUTPUTS),
+    SCORE_SENTENCES: (SCORE_SENTENCES_INPUTS, SCORE_SENTENCES_OUTPUTS),
 }
 """Signature name to (input, output) tensor names with their dtypes."""
 

@@ -15,6 +15,9 @@ MASKED_SCORE = -1e9
 
 ROTARY_BASE = 10_000.0
 
+FULL_WINDOWS = 3
+"""Up to this many windows one masked matrix costs no more than blocks, of which each sees three."""
+
 
 def attend(
     query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None = None
@@ -44,6 +47,94 @@ def attend(
     return output, attention_weights
 
 
+def attend_in_window(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    padding_mask: Tensor,
+    *,
+    window: int,
+    num_global: int,
+) -> Tensor:
+    """Attention whose cost grows with S and not with S x S (Beltagy et al. 2020, "Longformer").
+
+    A position looks at the positions up to `window` away and at the first `num_global` of the
+    sequence, which look everywhere. Up to `FULL_WINDOWS` windows a masked matrix is cheaper; longer
+    sequences are cut into blocks of `window`, each of which meets itself and its two neighbours.
+
+    Args:
+        query: (B, H, S, d).
+        key: (B, H, S, d).
+        value: (B, H, S, d).
+        padding_mask: bool (B, S), True where a key may be looked at.
+        window: Positions on either side, at least 1.
+        num_global: Positions at the start that all see and that see all.
+
+    Returns:
+        The output (B, H, S, d). The weights are not returned: they are never one matrix.
+    """
+
+    def whole() -> Tensor:
+        seen = window_mask(ops.shape(query)[2], window, num_global)[None, None]
+        mask = ops.logical_and(seen, padding_mask[:, None, None, :])
+        return attend(query, key, value, mask)[0]
+
+    def blocks() -> Tensor:
+        return _attend_in_blocks(query, key, value, padding_mask, window, num_global)
+
+    length = ops.shape(query)[2]
+    if isinstance(length, int):
+        return whole() if length <= FULL_WINDOWS * window else blocks()
+    return ops.cond(length <= FULL_WINDOWS * window, whole, blocks)
+
+
+def window_mask(length: Any, window: int, num_global: int) -> Tensor:
+    """bool (S, S), True where row i may look at column j: near it, or either of them global."""
+    positions = ops.arange(length)
+    row, column = positions[:, None], positions[None, :]
+    near = ops.abs(row - column) <= window
+    return ops.logical_or(near, ops.logical_or(row < num_global, column < num_global))
+
+
+def _attend_in_blocks(
+    query: Tensor, key: Tensor, value: Tensor, padding_mask: Tensor, window: int, num_global: int
+) -> Tensor:
+    shape = ops.shape(query)
+    length = shape[2]
+    count = (length + window - 1) // window  # N blocks
+    missing = count * window - length
+
+    def cut(part: Tensor) -> Tensor:
+        padded = ops.pad(part, [[0, 0], [0, 0], [0, missing], [0, 0]])
+        return ops.reshape(padded, (shape[0], -1, count, window, padded.shape[-1]))
+
+    def with_neighbours(part: Tensor) -> Tensor:
+        """(B, H, N, w, d) to (B, H, N, 3w, d)."""
+        edged = ops.pad(part, [[0, 0], [0, 0], [1, 1], [0, 0], [0, 0]])
+        return ops.concatenate([edged[:, :, :-2], part, edged[:, :, 2:]], axis=3)
+
+    def with_globals(part: Tensor) -> Tensor:
+        """(B, H, S, d) to (B, H, N, g + 3w, d)."""
+        near = with_neighbours(cut(part))
+        first = ops.repeat(part[:, :, None, :num_global], count, axis=2)
+        return ops.concatenate([first, near], axis=3)
+
+    kept = ops.cast(padding_mask, "int32")[:, None, :, None]  # (B, 1, S, 1)
+    kept = ops.swapaxes(with_globals(kept), 3, 4) > 0  # (B, 1, N, 1, g + 3w)
+    offset = ops.arange(3 * window)[None, :] - window  # of a key from its block's first position
+    near = ops.abs(offset - ops.arange(window)[:, None]) <= window  # (w, 3w)
+    # Global keys come first; they are not counted again where they are near.
+    again = ops.arange(count)[:, None, None] * window + offset[None] < num_global  # (N, 1, 3w)
+    near = ops.logical_and(near[None], ops.logical_not(again))  # (N, w, 3w)
+    near = ops.pad(near, [[0, 0], [0, 0], [num_global, 0]], constant_values=True)
+    mask = ops.logical_and(kept, near[None, None])
+    output, _ = attend(cut(query), with_globals(key), with_globals(value), mask)
+    output = ops.reshape(output, (shape[0], shape[1], count * window, shape[3]))
+    everywhere = padding_mask[:, None, None, :]
+    first, _ = attend(query[:, :, :num_global], key, value, everywhere)
+    return ops.concatenate([first, output[:, :, num_global:length]], axis=2)
+
+
 def causal_mask(length: Any) -> Tensor:
     """bool (T, T), True where the column is not after the row."""
     positions = ops.arange(length)
@@ -63,16 +154,29 @@ def rotate(inputs: Tensor) -> Tensor:
 
 
 class SelfAttention(keras.layers.Layer):  # type: ignore[misc]  # Keras is untyped
-    """Every position of a sequence looks at every kept position of the same sequence."""
+    """Every position looks at the kept positions of the same sequence: all, or those near it."""
 
     def __init__(
-        self, hidden_dim: int, num_heads: int, *, use_positions: bool = True, **kwargs: Any
+        self,
+        hidden_dim: int,
+        num_heads: int,
+        *,
+        use_positions: bool = True,
+        window: int | None = None,
+        num_global: int = 0,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         if hidden_dim % num_heads:
             raise ValueError(f"hidden_dim {hidden_dim} is not a multiple of num_heads {num_heads}")
+        if window is not None and not 0 <= num_global <= window > 0:
+            raise ValueError(
+                "a window must be positive and no smaller than the number of global positions, "
+                f"got {window} and {num_global}"
+            )
         self.num_heads, self.head_dim = num_heads, hidden_dim // num_heads
         self.use_positions = use_positions
+        self.window, self.num_global = window, num_global
         self.query_dense = _projection(hidden_dim, "query", self.dtype_policy)
         self.key_dense = _projection(hidden_dim, "key", self.dtype_policy)
         self.value_dense = _projection(hidden_dim, "value", self.dtype_policy)
@@ -85,26 +189,41 @@ class SelfAttention(keras.layers.Layer):  # type: ignore[misc]  # Keras is untyp
             dense.build(input_shape)
         self.built = True
 
-    def call(self, inputs: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor]:
+    def call(self, inputs: Tensor, attention_mask: Tensor) -> tuple[Tensor, Tensor | None]:
         """Attends.
 
         Args:
             inputs: (B, S, D).
-            attention_mask: bool, broadcastable to (B, H, S, S).
+            attention_mask: bool, broadcastable to (B, H, S, S); with a window (B, 1, 1, S).
 
         Returns:
-            The output (B, S, D) and the weights (B, H, S, S).
+            The output (B, S, D) and the weights (B, H, S, S), which are None with a window.
         """
         query = self._heads(self.query_dense(inputs))
         key = self._heads(self.key_dense(inputs))
         value = self._heads(self.value_dense(inputs))
         if self.use_positions:
             query, key = rotate(query), rotate(key)
-        output, attention_weights = attend(query, key, value, attention_mask)
+        output, attention_weights = self._attend(query, key, value, attention_mask)
         output = ops.swapaxes(output, 1, 2)  # (B, S, H, d)
         batch, length = ops.shape(inputs)[0], ops.shape(inputs)[1]
         output = ops.reshape(output, (batch, length, self.num_heads * self.head_dim))  # (B, S, D)
         return self.output_dense(output), attention_weights
+
+    def _attend(
+        self, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor
+    ) -> tuple[Tensor, Tensor | None]:
+        if self.window is None:
+            return attend(query, key, value, attention_mask)
+        output = attend_in_window(
+            query,
+            key,
+            value,
+            attention_mask[:, 0, 0],
+            window=self.window,
+            num_global=self.num_global,
+        )
+        return output, None
 
     def _heads(self, projected: Tensor) -> Tensor:
         batch, length = ops.shape(projected)[0], ops.shape(projected)[1]

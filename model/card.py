@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from model import curves
 from model.artifact import MODEL_CARD, Manifest, file_digests, read_manifest, write_manifest
 
 _TEMPLATE = """\
@@ -41,7 +42,7 @@ Copying is by token id: another spelling of the same word counts as generated.
 
 Targets in title case were respelt as their texts spell them; the model writes sentence case.
 {hidden} % of the training examples had source positions hidden at random.
-
+{curves}
 ## Quality
 
 {quality}
@@ -58,10 +59,13 @@ paired bootstrap over documents.
 Press releases are partisan and formulaic, and so is what is learnt from them. On texts of another
 kind expect less: compare the sets that were not trained on.
 """
+_CURVES = f"""
+![Loss and ROUGE-L over the steps of the training]({curves.FILE_NAME})
+"""
 _SIZES = ("num_layers", "hidden_dim", "num_heads", "vocab_size")
 
 
-def render(manifest: Manifest, table: str = "") -> str:
+def render(manifest: Manifest, table: str = "", has_curves: bool = False) -> str:
     """The card as Markdown, with a table of measured quality if there is one."""
     progress: dict[str, Any] = manifest.training.get("progress", {})
     options: dict[str, Any] = manifest.training.get("options", {})
@@ -79,6 +83,7 @@ def render(manifest: Manifest, table: str = "") -> str:
         seed=batches.get("seed", "?"),
         optimizer=options.get("optimizer", "?"),
         hidden=round(100 * batches.get("hidden_share", 0)),
+        curves=_CURVES if has_curves else "",
         data="\n".join(_data_row(row) for row in manifest.training.get("data", [])),
         quality=_MEASURED.format(table=table) if table else _UNMEASURED,
     )
@@ -89,8 +94,15 @@ def _data_row(row: dict[str, Any]) -> str:
     return f"| {row['file']} | {row['weight']} | {origin} | `{row['sha256']}` |"
 
 
-def write_card(directory: Path, table: str) -> None:
-    """Replaces the card of a sealed artifact and seals it again."""
-    manifest = read_manifest(directory)
-    (directory / MODEL_CARD).write_text(render(manifest, table), encoding="utf-8")
+def write_card(directory: Path, table: str, low_confidence: float | None) -> None:
+    """Replaces the card of a sealed artifact and its calibration, and seals it again.
+
+    Args:
+        directory: The artifact.
+        table: What was measured, as Markdown.
+        low_confidence: Mean log-probability a token, in nats, below which the service warns.
+    """
+    manifest = replace(read_manifest(directory), low_confidence_log_prob=low_confidence)
+    has_curves = (directory / curves.FILE_NAME).exists()
+    (directory / MODEL_CARD).write_text(render(manifest, table, has_curves), encoding="utf-8")
     write_manifest(directory, replace(manifest, files=file_digests(directory)))

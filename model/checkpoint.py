@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import os
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import keras
 import numpy as np
+
+from model.averaging import WeightAverage
 
 FILE_NAME = "checkpoint.npz"
 
@@ -22,31 +24,79 @@ class CheckpointError(RuntimeError):
     """A checkpoint can't be written or read; the message says which and why."""
 
 
-def save_checkpoint(
-    path: Path,
-    model: keras.Model,
-    optimizer: keras.optimizers.Optimizer,
-    state: dict[str, Any],
-) -> None:
-    """Writes weights, optimizer and state beside `path`, then renames into place.
+def write_whole(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Writes beside `path` and renames into place: whoever is killed leaves the old file.
+
+    What a killed write leaves, `remove_partial` removes and the next one replaces.
 
     Raises:
-        CheckpointError: the disk is full or not writable; an older checkpoint stays.
+        CheckpointError: the disk is full or not writable; the old file stays.
     """
-    arrays = {f"model/{i}": v.numpy() for i, v in enumerate(model.variables)}
-    arrays |= {f"optimizer/{i}": v.numpy() for i, v in enumerate(optimizer.variables)}
-    arrays["state"] = np.frombuffer(json.dumps(state).encode(), np.uint8)
-    partial = path.with_suffix(".partial")
+    partial = _partial(path)
     try:
         with partial.open("wb") as stream:
-            np.savez(stream, **arrays)
+            write(stream)
             stream.flush()
             os.fsync(stream.fileno())
         partial.replace(path)
+        _sync_directory(path.parent)
     except OSError as error:
-        with suppress(OSError):
-            partial.unlink(missing_ok=True)
-        raise CheckpointError(f"{path}: checkpoint not written: {error.strerror}") from error
+        remove_partial(path)
+        raise CheckpointError(f"{path}: not written: {error.strerror or error}") from error
+
+
+def write_text(path: Path, text: str) -> None:
+    """Writes UTF-8 as `write_whole` does."""
+    write_whole(path, lambda stream: stream.write(text.encode()))
+
+
+def remove_partial(path: Path) -> None:
+    """Removes what a killed `write_whole` left, if it did."""
+    with suppress(OSError):
+        _partial(path).unlink(missing_ok=True)
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f"{path.name}.partial")
+
+
+def _sync_directory(directory: Path) -> None:
+    """Makes the rename outlast a power cut."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def save_checkpoint(
+    path: Path,
+    model: keras.Model,
+    optimizer: keras.optimizers.Optimizer | None,
+    state: dict[str, Any],
+    average: WeightAverage | None = None,
+) -> None:
+    """Writes weights, optimizer, average and state.
+
+    Raises:
+        FloatingPointError: a weight is not finite; an older checkpoint stays.
+        CheckpointError: the disk is full or not writable; an older checkpoint stays.
+    """
+    groups = {"model": model.variables}
+    groups |= {"optimizer": optimizer.variables} if optimizer else {}
+    groups |= {"average": average.variables} if average else {}
+    arrays = {
+        f"{group}/{i}": variable.numpy()
+        for group, variables in groups.items()
+        for i, variable in enumerate(variables)
+    }
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise FloatingPointError(
+                f"{path}: not written: {name} holds numbers that aren't finite"
+            )
+    arrays["state"] = np.frombuffer(json.dumps(state).encode(), np.uint8)
+    write_whole(path, lambda stream: np.savez(stream, allow_pickle=False, **arrays))
 
 
 def read_state(path: Path) -> dict[str, Any]:
@@ -60,9 +110,14 @@ def read_state(path: Path) -> dict[str, Any]:
 
 
 def restore_checkpoint(
-    path: Path, model: keras.Model, optimizer: keras.optimizers.Optimizer | None = None
+    path: Path,
+    model: keras.Model,
+    optimizer: keras.optimizers.Optimizer | None = None,
+    average: WeightAverage | None = None,
 ) -> dict[str, Any]:
     """Assigns what was saved and returns the state.
+
+    An average that was not saved begins at the weights.
 
     Raises:
         CheckpointError: the file is missing, damaged or of another network.
@@ -72,6 +127,10 @@ def restore_checkpoint(
         _assign(arrays, "model", model.variables, path)
         if optimizer is not None:
             _assign(arrays, "optimizer", optimizer.variables, path)
+        if average is not None and "average/0" in arrays.files:
+            _assign(arrays, "average", average.variables, path)
+        elif average is not None:
+            average.restart()
     return state
 
 

@@ -1,116 +1,33 @@
-"""Files -> examples -> length-bucketed NumPy batches. Runs without TensorFlow and Keras."""
+"""Examples -> length-bucketed NumPy batches. Runs without TensorFlow and Keras."""
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-import io
-import json
-import zlib
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model.lead_oracle import HIDDEN, lead_oracle
+from model.readers import Example
+from model.sentences import sentence_ids, split_sentences
 from model.tokenizer import EOS_ID, MASK_ID, PAD_ID, Tokenizer
 from model.truecasing import Truecaser
 
 CHARACTERS_PER_TOKEN = 8
 """More than any English text needs; texts are cut to this before they are tokenized."""
 
+KNOWN_SHARE = 0.8
+"""A summary of which less stands in what is left of its text would teach to invent."""
+
+FORMULAIC = re.compile(
+    r"\b(?:statements?|remarks)\s+(?:\w+\s+){0,2}?(?:on|regarding|about|after|following|in)\b",
+    re.IGNORECASE,
+)
+"""Headlines such as "Example statement on the budget": one in eleven of the press releases."""
+
 Array = NDArray[np.generic]
-
-
-class DataError(ValueError):
-    """A data file can't be used; the message names file, line and rule."""
-
-
-@dataclass(frozen=True)
-class Example:
-    """One text and its reference summary; `origin` is the data set it came from."""
-
-    text: str
-    summary: str
-    style: str
-    origin: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class DataFile:
-    """A file and how often each of its pairs is seen in an epoch."""
-
-    path: Path
-    weight: float = 1.0
-
-    @classmethod
-    def parse(cls, argument: str) -> DataFile:
-        """Reads `PATH` or `PATH=WEIGHT`.
-
-        Raises:
-            DataError: the weight is not a positive number.
-        """
-        path, _, weight = argument.partition("=")
-        try:
-            number = float(weight or 1)
-        except ValueError:
-            number = -1.0
-        if not 0 < number < float("inf"):
-            raise DataError(f"{argument}: a weight must be a positive number, got {weight!r}")
-        return cls(path=Path(path), weight=number)
-
-    def sha256(self) -> str:
-        """Digest of the file's bytes, for the manifest."""
-        with self.path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def read_examples(path: Path, max_characters: int | None = None) -> list[Example]:
-    """Reads JSONL, gzipped or not: `text`, `summary`, optional `style` and `source`.
-
-    Args:
-        path: The file.
-        max_characters: Texts are cut here, which saves memory.
-
-    Raises:
-        DataError: the file is missing or empty, or a line breaks a rule.
-    """
-    try:
-        opener = gzip.open if path.suffix == ".gz" else open
-        with opener(path, "rb") as stream:
-            lines = io.TextIOWrapper(stream, encoding="utf-8")
-            examples = [_example(line, path, i + 1, max_characters) for i, line in enumerate(lines)]
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: can't be read: {error}") from error
-    if not examples:
-        raise DataError(f"{path}: holds no examples")
-    return examples
-
-
-def _example(line: str, path: Path, number: int, max_characters: int | None) -> Example:
-    try:
-        row = json.loads(line)
-    except json.JSONDecodeError as error:
-        raise DataError(f"{path}:{number}: not JSON: {error.msg}") from error
-    if not isinstance(row, dict):
-        raise DataError(f"{path}:{number}: must be an object, got {type(row).__name__}")
-    for key in ("text", "summary"):
-        if not isinstance(row.get(key), str) or not row[key].strip():
-            raise DataError(f"{path}:{number}: {key!r} must be a string that is not blank")
-        if not _is_unicode(row[key]):
-            raise DataError(f"{path}:{number}: {key!r} holds half of a surrogate pair")
-    style, origin = row.get("style") or "headline", row.get("source") or path.name.split(".")[0]
-    return Example(row["text"][:max_characters], row["summary"], str(style), str(origin))
-
-
-def _is_unicode(text: str) -> bool:
-    """JSON can escape what no encoding of Unicode allows and no tokenizer takes."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +35,11 @@ class BatchOptions:
     """How examples become batches.
 
     `hidden_share` of the examples have source positions hidden, each at a rate drawn from 0 to 1:
-    explanations by removal are honest only for a model that has seen removal.
+    explanations by removal are honest only for a model that has seen removal. `short_share` of them
+    are cut at `short_source_tokens`, since long sources cost more and most of a headline stands
+    early. `inner_share` of them come without their first two sentences, as texts do that don't
+    begin with what matters, and with the labels of model/lead_oracle.py. `formulaic_share` of the
+    headlines that only announce a statement are kept: they say nothing of what was stated.
     """
 
     max_source_tokens: int = 160
@@ -126,6 +47,10 @@ class BatchOptions:
     tokens_per_batch: int = 8192
     bucket_tokens: int = 32
     window_batches: int = 64
+    short_source_tokens: int = 128
+    short_share: float = 0.0
+    inner_share: float = 0.1
+    formulaic_share: float = 1.0
     hidden_share: float = 0.1
     word_dropout: float = 0.05
     merge_dropout: float = 0.0
@@ -134,17 +59,29 @@ class BatchOptions:
 
 @dataclass(frozen=True)
 class Batch:
-    """Padded arrays: int32 ids (B, S) and (B, T), bool keep mask, float32 weights (B, T)."""
+    """Padded arrays: int32 ids (B, S) and (B, T), bool keep mask, float32 weights (B, T).
+
+    `sentence_targets` float32 (B, N) is a distribution over the sentences that `sentence_ids`
+    int32 (B, S) numbers from 1, or all zeros for an example without labels.
+    """
 
     source_ids: Array
     source_keep_mask: Array
     previous_ids: Array
     summary_ids: Array
     weights: Array
+    sentence_ids: Array
+    sentence_targets: Array
+
+    def targets(self) -> dict[str, Array]:
+        """What the loss weighs the network's log-probabilities with."""
+        return {"summary": self.weights, "sentences": self.sentence_targets}
 
     def inputs(self) -> dict[str, Array]:
         """What the network's call takes."""
         return {
+            "sentence_ids": self.sentence_ids,
+            "sentence_targets": self.sentence_targets,
             "source_ids": self.source_ids,
             "source_keep_mask": self.source_keep_mask,
             "previous_ids": self.previous_ids,
@@ -157,6 +94,9 @@ class _Row:
     source: list[int]
     summary: list[int]
     start: int
+    sentence_ids: Sequence[int] = ()
+    labels: Sequence[int] = ()  # numbers of sentences, from 1
+    weight: float = 1.0  # of the summary in the loss
 
 
 class Batches:
@@ -185,7 +125,7 @@ class Batches:
         position = 0
         for number, first in enumerate(range(0, len(order), window)):
             rng = np.random.default_rng([options.seed, epoch, number])
-            rows = self._rows(order[first : first + window])
+            rows = self._rows(order[first : first + window], rng)
             for chunk in self._chunks(rows, rng):
                 # Drawn even when skipped: the next batch must not depend on where a job resumed.
                 batch = self._batch([rows[i] for i in chunk], rng)
@@ -199,20 +139,46 @@ class Batches:
             whole, part = int(weight), weight - int(weight)
             extra = rng.permutation(len(examples))[: round(part * len(examples))]
             chosen += [*list(examples) * whole, *(examples[i] for i in extra)]
+        if self.options.formulaic_share < 1.0:
+            kept = rng.random(len(chosen)) < self.options.formulaic_share
+            pairs = zip(chosen, kept.tolist(), strict=True)
+            chosen = [e for e, keep in pairs if keep or not FORMULAIC.search(e.summary)]
         return [chosen[i] for i in rng.permutation(len(chosen))]
 
-    def _rows(self, examples: Sequence[Example]) -> list[_Row]:
+    def _rows(self, examples: Sequence[Example], rng: np.random.Generator) -> list[_Row]:
         options, encode = self.options, self.tokenizer.encode_ids
-        sources = encode([e.text for e in examples], options.merge_dropout)
+        sources = encode([e.text for e in examples], options.merge_dropout, rng)
         summaries = encode([self.truecaser.truecase(e.summary, e.text) for e in examples])
-        return [
-            _Row(
-                [*source[: options.max_source_tokens - 1], EOS_ID],
-                [*summary, EOS_ID][: options.max_summary_tokens],
+        short = rng.random(len(examples)) < options.short_share
+        inner = rng.random(len(examples)) < options.inner_share
+        rows = []
+        for i, example in enumerate(examples):
+            limit = options.short_source_tokens if short[i] else options.max_source_tokens
+            row = _Row(
+                [*sources[i][: limit - 1], EOS_ID],
+                [*summaries[i], EOS_ID][: options.max_summary_tokens],
                 self.starts[example.style],
             )
-            for example, source, summary in zip(examples, sources, summaries, strict=True)
-        ]
+            rows.append(self._inner(example, row) if inner[i] else row)
+        return rows
+
+    def _inner(self, example: Example, whole: _Row) -> _Row:
+        """The example without its first two sentences; `whole` where none has a label."""
+        spans = split_sentences(example.text)
+        labels = lead_oracle([example.text[start:end] for start, end in spans])
+        if not labels:
+            return whole
+        text = example.text[spans[HIDDEN][0] :]
+        encoded = self.tokenizer.encode(text, self.options.max_source_tokens)
+        first = spans[HIDDEN][0]
+        rest = [(start - first, end - first) for start, end in spans[HIDDEN:]]
+        numbers = sentence_ids(encoded.spans, rest)
+        seen = set(numbers.tolist())
+        known = [i - HIDDEN + 1 for i in labels if i - HIDDEN + 1 in seen]
+        weight = float(_known_share(whole.summary, encoded.ids) >= KNOWN_SHARE)
+        return replace(
+            whole, source=encoded.ids, sentence_ids=numbers.tolist(), labels=known, weight=weight
+        )
 
     def _chunks(self, rows: Sequence[_Row], rng: np.random.Generator) -> list[list[int]]:
         options = self.options
@@ -236,12 +202,17 @@ class Batches:
         previous_ids = padded([[row.start, *row.summary[:-1]] for row in rows], steps)
         forgotten = rng.random(previous_ids.shape) < self.options.word_dropout
         forgotten[:, 0] = False
+        weights = np.array([row.weight for row in rows], np.float32)[:, None]
+        # Nothing of them is hidden: no label may stand on a sentence that is not there.
+        labelled = np.array([bool(row.labels) for row in rows])[:, None]
         return Batch(
             source_ids,
-            self._keep_mask(source_ids, rng),
+            self._keep_mask(source_ids, rng) | (labelled & (source_ids != PAD_ID)),
             np.where(forgotten & (previous_ids != PAD_ID), np.int32(MASK_ID), previous_ids),
             summary_ids,
-            (summary_ids != PAD_ID).astype(np.float32),
+            (summary_ids != PAD_ID) * weights,
+            padded([row.sentence_ids for row in rows], length),
+            _distributions([row.labels for row in rows]),
         )
 
     def _keep_mask(self, source_ids: Array, rng: np.random.Generator) -> Array:
@@ -251,6 +222,20 @@ class Batches:
         rates = np.where(chosen, rng.random(rows), 0.0)
         hidden = rng.random(source_ids.shape) < rates[:, None]
         return np.asarray((source_ids != PAD_ID) & (~hidden | (source_ids == EOS_ID)))
+
+
+def _known_share(summary: Sequence[int], source: Sequence[int]) -> float:
+    known = set(source)
+    return sum(token in known for token in summary) / len(summary)
+
+
+def _distributions(labels: Sequence[Sequence[int]]) -> NDArray[np.float32]:
+    """float32 (B, N): evenly over each row's labels, which count from 1."""
+    width = max((max(row, default=1) for row in labels), default=1)
+    array = np.zeros((len(labels), width), np.float32)
+    for i, row in enumerate(labels):
+        array[i, [label - 1 for label in row]] = 1.0 / max(len(row), 1)
+    return array
 
 
 def padded(rows: Sequence[Sequence[int]], length: int) -> NDArray[np.int32]:

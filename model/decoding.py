@@ -33,6 +33,7 @@ class SearchOptions(NamedTuple):
     min_new_tokens: Tensor  # int32 (B,)
     length_penalty: Tensor  # float32 (B,)
     num_beams: Any  # int or int32 scalar
+    strict_support: Any = True  # bool or bool (B,): names and numbers as the source has them
 
 
 class Moment(NamedTuple):
@@ -136,10 +137,10 @@ class Hypotheses(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The best hypothesis of every text."""
+    """The hypotheses of every text, the best first."""
 
-    summary_ids: Tensor  # int32 (B, T), padded with 0
-    score: Tensor  # float32 (B,), log-probability over length penalty
+    ids: Tensor  # int32 (B, K, T), padded with 0
+    scores: Tensor  # float32 (B, K), log-probability over length penalty
 
 
 def search(
@@ -159,7 +160,7 @@ def search(
         filters: Applied in order to every step's log-probabilities.
 
     Returns:
-        The best hypothesis by log_prob / ((5 + length) / 6) ** length_penalty.
+        All K hypotheses by log_prob / ((5 + length) / 6) ** length_penalty, falling.
     """
     beam = _first(state, start_ids, options, len(filters))
     longest = ops.max(options.max_new_tokens)
@@ -173,9 +174,8 @@ def search(
     first_step = ops.zeros((), "int32")
     _, beam = ops.while_loop(go_on, advance, (first_step, beam))
     score = beam.log_prob / penalty(beam.length, options.length_penalty)  # (B, K)
-    best = ops.argmax(score, axis=1)[:, None]  # (B, 1)
-    ids = ops.take_along_axis(beam.ids, best[:, :, None], axis=1)[:, 0]  # (B, T)
-    return Found(ids, ops.take_along_axis(score, best, axis=1)[:, 0])
+    scores, order = ops.top_k(score, options.num_beams)  # (B, K)
+    return Found(ops.take_along_axis(beam.ids, order[:, :, None], axis=1), scores)
 
 
 def penalty(length: Tensor, exponent: Tensor) -> Tensor:

@@ -1,4 +1,6 @@
-"""ROUGE of an artifact beside its lead baselines, by data set: `python -m model.evaluate`.
+"""ROUGE and support of an artifact's summaries, by data set: `python -m model.evaluate`.
+
+ROUGE stands beside that of lead baselines; unsupported words and escalation beside the references'.
 
 It asks the exported SavedModel, with the manifest's defaults: what is measured is what is served.
 """
@@ -10,27 +12,34 @@ import json
 import platform
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from model.artifact import SUMMARIZE, TOKENIZER, latest_version, read_manifest
+from model.artifact import latest_version
 from model.baselines import best_leads, share_beginning
 from model.card import write_card
-from model.data import Example, padded, read_examples
+from model.confidence import curve_table, no_better_than, risk_coverage
+from model.exported import ExportedModel
+from model.readers import Example, read_examples
 from model.rouge import METRICS, paired_interval, rouge
-from model.tokenizer import PAD_ID, Tokenizer
+from model.support_rates import Rate, SupportMeasure, SupportRates, support_table
+from model.training_names import names_from_training, surnames
 
 ARTIFACTS = Path("artifacts/summarizer")
-BATCH = 16
 
 
 @dataclass(frozen=True)
 class SetResult:
-    """One data set: means from 0 to 100 in the order ROUGE-1, -2, -L."""
+    """One data set: means from 0 to 100 in the order ROUGE-1, -2, -L.
+
+    `confidence` (mean log-probability a token), `rouge_l` and `lead_rouge_l` hold every document.
+    `training_names` counts summaries with a surname that is in the training headlines and not in
+    the text; it is None where no training files were given.
+    """
 
     origin: str
     documents: int
@@ -41,68 +50,26 @@ class SetResult:
     difference_high: list[float]
     begins_text: float
     milliseconds: float
+    confidence: list[float]
+    rouge_l: list[float]
+    lead_rouge_l: list[float]
+    support: SupportRates
+    reference_support: SupportRates
+    training_names: Rate | None
 
 
-class ArtifactSummarizer:
-    """Summarizes with an exported SavedModel, without the service."""
-
-    def __init__(self, directory: Path, num_beams: int | None = None) -> None:
-        import tensorflow as tf  # loaded here: the command line answers --help without it
-
-        self.manifest = read_manifest(directory)
-        self.tokenizer = Tokenizer.load(directory / TOKENIZER)
-        self.num_beams = num_beams or self.manifest.default_num_beams
-        self._loaded = tf.saved_model.load(str(directory / "saved_model"))
-        self._summarize = self._loaded.signatures[SUMMARIZE]
-        self._constant = tf.constant
-
-    def summarize(self, texts: Sequence[str], styles: Sequence[str]) -> list[str]:
-        """The summaries, in the order of the texts."""
-        manifest = self.manifest
-        limit = manifest.max_source_tokens
-        sources = [self.tokenizer.encode(text, limit).ids for text in texts]
-        summaries = [""] * len(texts)
-        order = sorted(range(len(texts)), key=lambda i: len(sources[i]))
-        for chunk in _chunks(order, BATCH):
-            source_ids = padded([sources[i] for i in chunk], len(sources[chunk[-1]]))
-            style_ids = [
-                _style_id(manifest.styles, styles[i], manifest.default_style) for i in chunk
-            ]
-            ids = self._ids(source_ids, np.array(style_ids, np.int32))
-            for i, row in zip(chunk, ids, strict=True):
-                kept = [int(t) for t in row if t not in (PAD_ID, self.tokenizer.eos_id)]
-                summaries[i] = self.tokenizer.decode(kept).text
-        return summaries
-
-    def _ids(self, source_ids: Any, style_ids: Any) -> Any:
-        manifest, batch = self.manifest, len(source_ids)
-        found = self._summarize(
-            source_ids=self._constant(source_ids),
-            source_keep_mask=self._constant(source_ids > 0),
-            style_ids=self._constant(style_ids),
-            max_new_tokens=self._constant([manifest.default_max_new_tokens] * batch),
-            min_new_tokens=self._constant([manifest.default_min_new_tokens] * batch),
-            length_penalty=self._constant([manifest.default_length_penalty] * batch),
-            num_beams=self._constant(self.num_beams),
-        )
-        return found["summary_ids"].numpy()
-
-
-def _chunks(order: Sequence[int], size: int) -> Iterator[Sequence[int]]:
-    for first in range(0, len(order), size):
-        yield order[first : first + size]
-
-
-def _style_id(styles: Sequence[str], style: str, default: str) -> int:
-    return styles.index(style if style in styles else default)
-
-
-def evaluate(summarizer: ArtifactSummarizer, examples: Sequence[Example]) -> SetResult:
-    """Compares one data set's summaries and best leads with its references."""
+def evaluate(
+    summarizer: ExportedModel,
+    examples: Sequence[Example],
+    measure: SupportMeasure,
+    training_surnames: frozenset[str] | None = None,
+) -> SetResult:
+    """Compares one data set's summaries and best leads with its references and its texts."""
     texts = [example.text for example in examples]
     references = [example.summary for example in examples]
     began = time.perf_counter()
-    summaries = summarizer.summarize(texts, [example.style for example in examples])
+    written = summarizer.summarize(texts, [example.style for example in examples])
+    summaries = [summary.text for summary in written]
     milliseconds = 1000 * (time.perf_counter() - began) / len(texts)
     ours = rouge(summaries, references)
     best = best_leads(texts, references)
@@ -118,6 +85,14 @@ def evaluate(summarizer: ArtifactSummarizer, examples: Sequence[Example]) -> Set
         difference_high=high.tolist(),
         begins_text=share_beginning(summaries, texts),
         milliseconds=milliseconds,
+        confidence=[summary.log_prob for summary in written],
+        rouge_l=ours[:, 2].tolist(),
+        lead_rouge_l=lead[:, 2].tolist(),
+        support=measure.summaries(summaries, texts),
+        reference_support=measure.references(references, texts),
+        training_names=None
+        if training_surnames is None
+        else Rate.of(len(names_from_training(summaries, texts, training_surnames)), len(texts)),
     )
 
 
@@ -140,11 +115,43 @@ def table(results: Sequence[SetResult]) -> str:
     return "\n".join(lines)
 
 
+def low_confidence(results: Sequence[SetResult]) -> float | None:
+    """The mean log-probability below which the summaries of all sets together lose to the lead."""
+    return no_better_than(*_pooled(results))
+
+
+def confidence_report(results: Sequence[SetResult]) -> str:
+    """The risk-coverage curve of all sets together."""
+    confidence, quality, lead = _pooled(results)
+    threshold = no_better_than(confidence, quality, lead)
+    flagged = [threshold is not None and value < threshold for value in confidence.tolist()]
+    return curve_table(risk_coverage(confidence, quality), flagged, threshold)
+
+
+def _pooled(results: Sequence[SetResult]) -> list[NDArray[np.float64]]:
+    names = ("confidence", "rouge_l", "lead_rouge_l")
+    return [np.concatenate([getattr(r, name) for r in results]) for name in names]
+
+
+def support_report(results: Sequence[SetResult]) -> str:
+    """A Markdown table of support, and a line on names out of the training data."""
+    rows = []
+    for r in results:
+        rows += [(r.origin, "model", r.support), (r.origin, "references", r.reference_support)]
+    lines = [
+        f"{r.origin}: summaries with a surname of the training headlines that the text does not "
+        f"have: {r.training_names.found} of {r.training_names.total}"
+        for r in results
+        if r.training_names is not None
+    ]
+    return "\n".join([support_table(rows), *([""] if lines else []), *lines])
+
+
 def _triple(numbers: Sequence[float]) -> str:
     return " / ".join(f"{number:.1f}" for number in numbers)
 
 
-def by_origin(paths: Sequence[Path], limit: int | None) -> dict[str, list[Example]]:
+def by_origin(paths: Sequence[str | Path], limit: int | None) -> dict[str, list[Example]]:
     """Examples of all files, by data set, the first `limit` of each."""
     groups: dict[str, list[Example]] = {}
     for path in paths:
@@ -156,29 +163,40 @@ def by_origin(paths: Sequence[Path], limit: int | None) -> dict[str, list[Exampl
 def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the table, and writes it where the arguments say."""
     parser = argparse.ArgumentParser(prog="python -m model.evaluate", description=__doc__)
-    parser.add_argument("--data", nargs="+", type=Path, required=True, help="JSONL, gzipped or not")
+    parser.add_argument("--data", nargs="+", required=True, help="as in model.train; no bad rows")
     parser.add_argument("--artifact", type=Path, help="default: the newest shipped version")
     parser.add_argument("--limit", type=int, help="documents of each set, for a quick look")
     parser.add_argument("--num-beams", type=int)
+    parser.add_argument("--support", choices=["strict", "loose"], default="strict")
+    parser.add_argument("--training", nargs="+", default=[], help="look for names out of these")
     parser.add_argument("--json", type=Path, help="write the figures here")
-    parser.add_argument("--write-card", action="store_true", help="put them into the model card")
+    parser.add_argument(
+        "--write-card", action="store_true", help="put them into the card and the manifest"
+    )
     given = parser.parse_args(arguments)
     directory = given.artifact or latest_version(ARTIFACTS)
-    summarizer = ArtifactSummarizer(directory, given.num_beams)
+    strict = given.support == "strict"
+    summarizer = ExportedModel(directory, num_beams=given.num_beams, strict=strict)
+    groups = by_origin(given.data, given.limit)
+    measure = SupportMeasure(e.text for examples in groups.values() for e in examples)
+    headlines = [e.summary for path in given.training for e in read_examples(path)]
+    training_surnames = surnames(headlines, measure.usual_case) if given.training else None
     results = []
-    for origin, examples in by_origin(given.data, given.limit).items():
-        results.append(evaluate(summarizer, examples))
+    for origin, examples in groups.items():
+        results.append(evaluate(summarizer, examples, measure, training_surnames))
         print(f"{origin}: {results[-1].milliseconds:.0f} ms a document", file=sys.stderr)
     manifest = summarizer.manifest
     print(
         f"{manifest.name} {manifest.version} ({manifest.model_sha256[:12]}), {platform.machine()},"
     )
-    print(f"beams {summarizer.num_beams}; rouge-score F1, stemmed; {', '.join(METRICS)}\n")
-    print(table(results))
+    print(f"beams {summarizer.num_beams}, {given.support} support;", end=" ")
+    print(f"rouge-score F1, stemmed; {', '.join(METRICS)}\n")
+    report = "\n\n".join([table(results), support_report(results), confidence_report(results)])
+    print(report)
     if given.json:
         given.json.write_text(json.dumps([asdict(result) for result in results], indent=1) + "\n")
     if given.write_card:
-        write_card(directory, table(results))
+        write_card(directory, report, low_confidence(results))
     return 0
 
 

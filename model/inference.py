@@ -26,10 +26,12 @@ REPEATED_NGRAM = 3
 
 
 class Summaries(NamedTuple):
-    """The chosen summaries and all that `score` says of them."""
+    """All hypotheses, the best first, and all that `score` says of the best."""
 
-    summary_ids: Tensor  # int32 (B, T), padded with 0
-    score_per_hypothesis: Tensor  # float32 (B,)
+    summary_ids: Tensor  # int32 (B, T), padded with 0: the best hypothesis
+    hypothesis_ids: Tensor  # int32 (B, K, T), padded with 0
+    score_per_hypothesis: Tensor  # float32 (B, K), falling
+    sentence_logits: Tensor  # float32 (B, N)
     numbers: Score
 
 
@@ -59,8 +61,9 @@ class Inference:
         source_keep_mask: Tensor,
         style_ids: Tensor,
         options: SearchOptions,
+        sentence_ids: Tensor,
     ) -> Summaries:
-        """Encodes once, searches, then scores the chosen summary by teacher forcing."""
+        """Encodes once, scores sentences, searches, then scores the summary by teacher forcing."""
         source = self.model.encode(source_ids, source_keep_mask)
 
         def step(previous_ids: Tensor, state: State) -> tuple[Tensor, State]:
@@ -71,8 +74,10 @@ class Inference:
         names = SupportedNames(self._name_tables, source.ids, source.mask)
         filters = (*self.filters, names)
         found = search(step, source.initial_state, starts, options, filters)
-        numbers = self._score(source, starts, found.summary_ids)
-        return Summaries(found.summary_ids, found.score, numbers)
+        best = found.ids[:, 0]
+        sentence_logits = self._score_sentences(source, sentence_ids)
+        numbers = self._score(source, starts, best)
+        return Summaries(best, found.ids, found.scores, sentence_logits, numbers)
 
     def score(
         self,
@@ -84,6 +89,16 @@ class Inference:
         """The numbers of given summaries; zero where `summary_ids` is padding."""
         source = self.model.encode(source_ids, source_keep_mask)
         return self._score(source, self.start_ids(style_ids), summary_ids)
+
+    def score_sentences(
+        self, source_ids: Tensor, source_keep_mask: Tensor, sentence_ids: Tensor
+    ) -> Tensor:
+        """Logits (B, N) of sentences numbered from 1; -1e9 where a text has fewer."""
+        source = self.model.encode(source_ids, source_keep_mask)
+        return self._score_sentences(source, sentence_ids)
+
+    def _score_sentences(self, source: Source, sentence_ids: Tensor) -> Tensor:
+        return self.model.score_sentences(source, sentence_ids, ops.max(sentence_ids))
 
     def _score(self, source: Source, starts: Tensor, summary_ids: Tensor) -> Score:
         previous_ids = ops.concatenate([starts[:, None], summary_ids[:, :-1]], axis=1)

@@ -3,43 +3,38 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import islice
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import keras
+import numpy as np
+from keras import ops
 
 from model import artifact, checkpoint
-from model.data import (
-    CHARACTERS_PER_TOKEN,
-    Batch,
-    Batches,
-    BatchOptions,
-    DataFile,
-    Example,
-    read_examples,
-)
+from model.averaging import WeightAverage
+from model.corpus import Corpus
+from model.data import Batch, Batches, BatchOptions
+from model.encoder import SummarizerConfig
+from model.history import History
 from model.inference import Inference
 from model.optimization import WarmupStableDecay, make_optimizer, negative_log_likelihood
 from model.precision import FULL
 from model.progress import Progress, report
-from model.summarizer import Summarizer, SummarizerConfig
+from model.readers import DataError, Example
+from model.summarizer import Summarizer
 from model.tokenizer import Tokenizer
 from model.truecasing import Truecaser
-from model.validation import greedy_rouge
+from model.validation import ROUGE_NAMES, measure
 
 TOKENIZER_SAMPLE = 40_000
 TRUECASER_SAMPLE = 20_000
 """Texts per file that the tokenizer and the truecaser learn from: more adds seconds, not words."""
 
-HELD_OUT_SHARE, HELD_OUT_MOST = 0.05, 500
-"""What is kept for validation where no validation file is given."""
-
-LOSS_DOCUMENTS, ROUGE_DOCUMENTS = 256, 100
-"""Validated of each data set, from its beginning."""
+BEST = "best.npz"
+"""The weights with the best validation so far, kept where `patience` is on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,50 +49,27 @@ class TrainOptions:
     vocab_size: int = 8192
     hidden_dim: int = 256
     num_layers: int = 4
+    attention_window: int = 128
+    num_global_tokens: int = 16
     dropout: float = 0.0
+    sentence_weight: float = 0.3
+    label_smoothing: float = 0.0
+    ema_decay: float = 0.0
+    patience: int = 0
     encoder_dtype: str = "float32"
     checkpoint_steps: int = 100
     validation_steps: int = 500
     batches: BatchOptions = field(default_factory=BatchOptions)
 
 
-@dataclass(frozen=True)
-class Corpus:
-    """What a job trains and validates on."""
-
-    groups: list[tuple[list[Example], float]]
-    validation: list[Example]
-
-    @classmethod
-    def read(
-        cls, files: Sequence[DataFile], validation: Sequence[Path], max_source_tokens: int
-    ) -> Corpus:
-        """Reads all files, texts cut to what the network can see."""
-        limit = max_source_tokens * CHARACTERS_PER_TOKEN
-        groups = [(read_examples(file.path, limit), file.weight) for file in files]
-        held_out = [e for path in validation for e in read_examples(path, limit)]
-        return cls(groups, held_out) if held_out else cls._split(groups)
-
-    @classmethod
-    def _split(cls, groups: list[tuple[list[Example], float]]) -> Corpus:
-        kept, held_out = [], []
-        for examples, weight in groups:
-            count = min(HELD_OUT_MOST, round(HELD_OUT_SHARE * len(examples)))
-            every = len(examples) // count if count else len(examples) + 1
-            chosen = set(range(0, count * every, every)) if count else set()
-            held_out += [examples[i] for i in sorted(chosen)]
-            kept.append(([e for i, e in enumerate(examples) if i not in chosen], weight))
-        return cls(kept, held_out)
-
-    def sample(self, size: int) -> list[Example]:
-        """About `size` examples of every file, evenly spread."""
-        return [e for group, _ in self.groups for e in group[:: max(1, len(group) // size)]]
-
-
 class Job:
     """Tokenizer, truecaser, network, optimizer and batches of one run, and its progress."""
 
-    def __init__(self, out: Path, corpus: Corpus, options: TrainOptions) -> None:
+    def __init__(
+        self, out: Path, corpus: Corpus, options: TrainOptions, tensorboard: bool = False
+    ) -> None:
+        if options.patience and not corpus.validation:
+            raise DataError("--patience needs pairs to validate on: give --validation")
         self.out, self.corpus, self.options = out, corpus, options
         out.mkdir(parents=True, exist_ok=True)
         self.truecaser = self._truecaser()
@@ -105,15 +77,20 @@ class Job:
         self.batches = Batches(corpus.groups, self.tokenizer, self.truecaser, options.batches)
         keras.utils.set_random_seed(options.batches.seed)
         self.model = self._network(options.encoder_dtype)
-        schedule = WarmupStableDecay(
+        self.schedule = WarmupStableDecay(
             options.learning_rate, options.steps, options.warmup_steps, options.decay_steps
         )
-        self.optimizer = make_optimizer(options.optimizer, schedule)
+        self.optimizer = make_optimizer(options.optimizer, self.schedule)
         self.optimizer.build(self.model.trainable_variables)
         self.model.compile(
-            optimizer=self.optimizer, loss=negative_log_likelihood, jit_compile=False
+            optimizer=self.optimizer,
+            loss={"summary": negative_log_likelihood, "sentences": negative_log_likelihood},
+            loss_weights={"summary": 1.0, "sentences": options.sentence_weight},
+            jit_compile=False,
         )
         self.inference = Inference(self.model, self.tokenizer, self.tokenizer.styles)
+        self.average = WeightAverage(self.model, options.ema_decay) if options.ema_decay else None
+        self.history = History(out, tensorboard)
         self.state: dict[str, Any] = {"step": 0, "epoch": 0, "position": 0, "seconds": 0.0}
 
     @property
@@ -125,7 +102,7 @@ class Job:
         path = self.out / "truecaser.json"
         if not path.exists():
             truecaser = Truecaser.learn(e.text for e in self.corpus.sample(TRUECASER_SAMPLE))
-            path.write_text(json.dumps(truecaser.spellings, ensure_ascii=False), encoding="utf-8")
+            checkpoint.write_text(path, json.dumps(truecaser.spellings, ensure_ascii=False))
         return Truecaser(json.loads(path.read_text(encoding="utf-8")))
 
     def _tokenizer(self) -> Tokenizer:
@@ -135,12 +112,13 @@ class Job:
             examples = self.corpus.sample(TOKENIZER_SAMPLE)
             targets = [self.truecaser.truecase(e.summary, e.text) for e in examples]
             sources = (e.text for e in examples)
-            Tokenizer.train(sources, targets, styles, self.options.vocab_size).save(path)
+            trained = Tokenizer.train(sources, targets, styles, self.options.vocab_size)
+            checkpoint.write_text(path, trained.to_json())
         tokenizer = Tokenizer.load(path)
         for style in styles:
             if style not in tokenizer.styles:
                 tokenizer = tokenizer.add_style(style)
-                tokenizer.save(path)
+                checkpoint.write_text(path, tokenizer.to_json())
         return tokenizer
 
     def _network(self, encoder_dtype: str) -> Summarizer:
@@ -151,80 +129,137 @@ class Job:
             num_layers=options.num_layers,
             ffn_dim=4 * options.hidden_dim,
             dropout=options.dropout,
+            attention_window=options.attention_window,
+            num_global_tokens=options.num_global_tokens,
         )
-        return Summarizer(config, encoder_dtype=encoder_dtype)
+        return Summarizer(
+            config, encoder_dtype=encoder_dtype, label_smoothing=options.label_smoothing
+        )
 
     def exportable(self) -> Inference:
-        """The trained weights in a network that computes in float32 throughout."""
+        """The best, the averaged or the last weights in a network that computes in float32."""
         model = self._network(FULL)
-        for ours, trained in zip(model.variables, self.model.variables, strict=True):
-            ours.assign(trained)
+        with self._averaged():
+            for ours, trained in zip(model.variables, self.model.variables, strict=True):
+                ours.assign(trained)
+        if self.options.patience and "best" in self.state:
+            checkpoint.restore_checkpoint(self.out / BEST, model)
         return Inference(model, self.tokenizer, self.tokenizer.styles)
 
     def resume(self) -> bool:
         """Goes on from the job's own checkpoint; False where there is none."""
+        for path in (self.checkpoint_path, self.out / BEST):
+            checkpoint.remove_partial(path)
         if not self.checkpoint_path.exists():
             return False
-        self.state = checkpoint.restore_checkpoint(self.checkpoint_path, self.model, self.optimizer)
-        report("resumed", **self.state)
+        self.state = checkpoint.restore_checkpoint(
+            self.checkpoint_path, self.model, self.optimizer, self.average
+        )
+        shown = ("step", "epoch", "position", "seconds")
+        report("resumed", **{key: self.state[key] for key in shown})
         return True
 
+    def save(self) -> None:
+        """Writes the checkpoint that `resume` reads."""
+        checkpoint.save_checkpoint(
+            self.checkpoint_path, self.model, self.optimizer, self.state, self.average
+        )
+
+    def is_done(self) -> bool:
+        """Whether the last step is made, or validation has not become better for too long."""
+        patience = self.options.patience
+        is_over = self.state["step"] >= self.options.steps
+        return bool(is_over or 0 < patience <= self.state.get("worse", 0))
+
     def run(self) -> None:
-        """Trains to the last step, checkpointing and validating on the way.
+        """Trains to the end, checkpointing and validating on the way.
 
         Raises:
-            FloatingPointError: the loss is not finite; the last checkpoint stays.
+            FloatingPointError: loss or weights are not finite; the last checkpoint stays.
             CheckpointError: a checkpoint can't be written.
         """
-        progress = Progress(self.state, self.options.steps)
+        # The checkpoint of a step is written before its validation, which takes long.
+        validated = self.state.setdefault("validated", self.state["step"])
+        self.history.rewind(self.state["step"], validated)
+        if self.average and not self.state["step"]:
+            self.average.restart()
+        if self._is_validation_due() and validated < self.state["step"]:
+            self.validate()
+        progress = Progress(self.state, self.options.steps, self._learning_rate)
         for batch in self._stream():
-            progress.add(float(self.model.train_on_batch(batch.inputs(), batch.weights)))
+            losses = self.model.train_on_batch(batch.inputs(), batch.targets(), return_dict=True)
+            row = progress.add(float(losses["summary_loss"]), float(losses["sentences_loss"]))
             self.state["position"] += 1
-            step, last = self.state["step"], self.state["step"] >= self.options.steps
-            if step % self.options.checkpoint_steps == 0 or last:
-                checkpoint.save_checkpoint(
-                    self.checkpoint_path, self.model, self.optimizer, self.state
-                )
-            if step % self.options.validation_steps == 0 or last:
+            if self.average:
+                self.average.update()
+            if row:
+                self.history.add(row)
+            if self._is_due(self.options.checkpoint_steps):
+                self.save()
+            if self._is_validation_due():
                 self.validate()
-            if last:
-                return
+        self.history.close()
+
+    def _is_due(self, steps: int) -> bool:
+        step = int(self.state["step"])
+        return step % steps == 0 or step >= self.options.steps
+
+    def _is_validation_due(self) -> bool:
+        return self._is_due(self.options.validation_steps)
+
+    def _learning_rate(self, step: int) -> float:
+        return float(ops.convert_to_numpy(self.schedule(step)))
+
+    def _averaged(self) -> AbstractContextManager[None]:
+        return self.average.in_place() if self.average else nullcontext()
 
     def _stream(self) -> Iterator[Batch]:
-        while self.state["step"] < self.options.steps:
-            yield from self.batches.epoch(self.state["epoch"], skip=self.state["position"])
+        while not self.is_done():
+            for batch in self.batches.epoch(self.state["epoch"], skip=self.state["position"]):
+                yield batch
+                if self.is_done():
+                    return
             self.state["epoch"] += 1
             self.state["position"] = 0
 
     def validate(self) -> None:
-        """Reports loss and ROUGE of every validation set."""
-        for origin in sorted({e.origin for e in self.corpus.validation}):
-            examples = [e for e in self.corpus.validation if e.origin == origin]
-            loss = self._validation_loss(examples[:LOSS_DOCUMENTS])
-            scores = greedy_rouge(
-                self.inference,
-                self.tokenizer,
-                examples[:ROUGE_DOCUMENTS],
-                self.options.batches.max_source_tokens,
-            )
-            names = dict(zip(("rouge1", "rouge2", "rougeL"), scores, strict=True))
-            report(f"validation {origin}", step=self.state["step"], loss=loss, **names)
+        """Reports loss and ROUGE of every validation set, and saves that it did."""
+        with self._averaged():
+            found = {
+                origin: self._measure([e for e in self.corpus.validation if e.origin == origin])
+                for origin in sorted({e.origin for e in self.corpus.validation})
+            }
+            if self.options.patience:
+                self._keep_best(found)
+        step, seconds = self.state["step"], self.state["seconds"]
+        for origin, numbers in found.items():
+            report(f"validation {origin}", step=step, **numbers)
+        if found:
+            self.history.add({"step": step, "seconds": seconds, "validation": found})
+        self.state["validated"] = step
+        self.save()
 
-    def _validation_loss(self, examples: list[Example]) -> float:
-        """Nats a token, with nothing hidden and nothing dropped."""
-        options = replace(
-            self.options.batches, hidden_share=0.0, word_dropout=0.0, merge_dropout=0.0
+    def _measure(self, examples: list[Example]) -> dict[str, float]:
+        return measure(
+            self.inference, self.tokenizer, self.truecaser, examples, self.options.batches
         )
-        batches = Batches([(examples, 1.0)], self.tokenizer, self.truecaser, options)
-        total = tokens = 0.0
-        for batch in islice(batches.epoch(0), LOSS_DOCUMENTS):
-            weight = float(batch.weights.sum())
-            total += weight * float(self.model.test_on_batch(batch.inputs(), batch.weights))
-            tokens += weight
-        return total / tokens
+
+    def _keep_best(self, found: dict[str, dict[str, float]]) -> None:
+        """Keeps the weights if ROUGE, its three kinds and all data sets counting alike, is best."""
+        rouge = float(
+            np.mean([numbers[name] for numbers in found.values() for name in ROUGE_NAMES])
+        )
+        best = self.state.get("best")
+        if best and rouge <= best["rouge"]:
+            self.state["worse"] += 1
+            return
+        self.state |= {"best": {"rouge": rouge, "step": self.state["step"]}, "worse": 0}
+        checkpoint.save_checkpoint(self.out / BEST, self.model, None, self.state["best"])
 
 
 def take_tokenizer(directory: Path, out: Path) -> None:
     """Gives a new job the tokenizer of an artifact, which its weights need."""
     out.mkdir(parents=True, exist_ok=True)
-    shutil.copy(directory / artifact.TOKENIZER, out / artifact.TOKENIZER)
+    checkpoint.write_text(
+        out / artifact.TOKENIZER, (directory / artifact.TOKENIZER).read_text("utf-8")
+    )

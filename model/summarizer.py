@@ -2,32 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
 import keras
 from keras import ops
 
-from model.attention import CrossAttention, SelfAttention, Tensor
+from model.attention import CrossAttention, Tensor
+from model.encoder import EncoderBlock, FeedForward, SummarizerConfig, norm
+from model.sentence_head import SentenceHead
 
 LOG_FLOOR = 1e-9
 """Added before a logarithm of a probability that may be exactly 0."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SummarizerConfig:
-    """Sizes of the network, stored beside its weights."""
-
-    vocab_size: int
-    hidden_dim: int = 256
-    num_layers: int = 4
-    num_heads: int = 4
-    ffn_dim: int = 1024
-    dropout: float = 0.1
-
-    def to_dict(self) -> dict[str, Any]:
-        """As JSON can hold it."""
-        return asdict(self)
 
 
 class Source(NamedTuple):
@@ -35,6 +20,7 @@ class Source(NamedTuple):
 
     ids: Tensor  # int32 (B, S)
     mask: Tensor  # bool (B, S), True = may be looked at
+    encoder_output: Tensor  # float32 (B, S, D)
     key: Tensor  # (B, S, D)
     value: Tensor  # (B, S, D)
     initial_state: tuple[Tensor, Tensor]  # LSTM h and c, each (B, D)
@@ -58,64 +44,18 @@ class Score(NamedTuple):
     generated_prob: Tensor  # (B, T)
 
 
-class FeedForward(keras.layers.Layer):  # type: ignore[misc]  # Keras is untyped
-    """Two dense layers around a squared ReLU (So et al. 2021)."""
-
-    def __init__(self, hidden_dim: int, ffn_dim: int, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        policy = self.dtype_policy
-        self.inner = keras.layers.Dense(ffn_dim, use_bias=False, dtype=policy, name="inner")
-        self.outer = keras.layers.Dense(
-            hidden_dim, use_bias=False, kernel_initializer="zeros", dtype=policy, name="outer"
-        )
-
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Makes (D, F) and (F, D)."""
-        self.inner.build(input_shape)
-        self.outer.build((*input_shape[:-1], self.inner.units))
-        self.built = True
-
-    def call(self, inputs: Tensor) -> Tensor:
-        """(..., D) to (..., D)."""
-        return self.outer(ops.square(ops.relu(self.inner(inputs))))
-
-
-class EncoderBlock(keras.layers.Layer):  # type: ignore[misc]  # Keras is untyped
-    """Pre-normalised self-attention and feed-forward, each added to its input."""
-
-    def __init__(self, config: SummarizerConfig, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        policy = self.dtype_policy
-        self.attention_norm = _norm("attention_norm", policy)
-        self.attention = SelfAttention(
-            config.hidden_dim, config.num_heads, dtype=policy, name="attention"
-        )
-        self.ffn_norm = _norm("ffn_norm", policy)
-        self.ffn = FeedForward(config.hidden_dim, config.ffn_dim, dtype=policy, name="ffn")
-        self.dropout = keras.layers.Dropout(config.dropout, dtype=policy)
-
-    def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Builds the parts on (B, S, D)."""
-        for part in (self.attention_norm, self.attention, self.ffn_norm, self.ffn):
-            part.build(input_shape)
-        self.built = True
-
-    def call(
-        self, inputs: Tensor, attention_mask: Tensor, training: bool = False
-    ) -> tuple[Tensor, Tensor]:
-        """(B, S, D) to (B, S, D) and the attention weights (B, H, S, S)."""
-        attended, attention_weights = self.attention(self.attention_norm(inputs), attention_mask)
-        hidden = inputs + self.dropout(attended, training=training)
-        fed = self.ffn(self.ffn_norm(hidden))
-        return hidden + self.dropout(fed, training=training), attention_weights
-
-
 class Summarizer(keras.Model):  # type: ignore[misc]  # Keras is untyped
     """Writes a summary token by token, each generated or copied from where it looks."""
 
-    def __init__(self, config: SummarizerConfig, *, encoder_dtype: str = "float32") -> None:
+    def __init__(
+        self,
+        config: SummarizerConfig,
+        *,
+        encoder_dtype: str = "float32",
+        label_smoothing: float = 0.0,
+    ) -> None:
         super().__init__(name="summarizer")
-        self.config = config
+        self.config, self.label_smoothing = config, label_smoothing
         dim = config.hidden_dim
         self.embedding = keras.layers.Embedding(
             config.vocab_size,
@@ -127,17 +67,19 @@ class Summarizer(keras.Model):  # type: ignore[misc]  # Keras is untyped
             EncoderBlock(config, dtype=encoder_dtype, name=f"block_{i}")
             for i in range(config.num_layers)
         ]
-        self.encoder_norm = _norm("encoder_norm")
+        self.encoder_norm = norm("encoder_norm")
         self.initial_hidden = keras.layers.Dense(dim, activation="tanh", name="initial_hidden")
         self.initial_cell = keras.layers.Dense(dim, activation="tanh", name="initial_cell")
-        self.embedding_norm = _norm("embedding_norm")
+        self.embedding_norm = norm("embedding_norm")
         self.lstm = keras.layers.LSTM(dim, return_sequences=True, return_state=True, name="lstm")
         self.cross_attention = CrossAttention(dim, name="cross_attention")
-        self.decoder_ffn_norm = _norm("decoder_ffn_norm")
+        self.decoder_ffn_norm = norm("decoder_ffn_norm")
         self.decoder_ffn = FeedForward(dim, config.ffn_dim, name="decoder_ffn")
-        self.decoder_norm = _norm("decoder_norm")
+        self.decoder_norm = norm("decoder_norm")
         self.copy_gate_dense = keras.layers.Dense(1, name="copy_gate")
         self.dropout = keras.layers.Dropout(config.dropout)
+        # Last, so that the weights of networks without it keep their order.
+        self.sentence_head = SentenceHead(dim, name="sentence_head")
         self._build_parts()
 
     def _build_parts(self) -> None:
@@ -145,15 +87,20 @@ class Summarizer(keras.Model):  # type: ignore[misc]  # Keras is untyped
         self.embedding.build((None, None))
         for part in (*self.blocks, self.lstm, self.cross_attention, self.decoder_ffn):
             part.build(sequence)
-        for part in (self.initial_hidden, self.initial_cell, self.copy_gate_dense):
+        for part in (
+            self.initial_hidden,
+            self.initial_cell,
+            self.copy_gate_dense,
+            self.sentence_head,
+        ):
             part.build(sequence)
-        for norm in (
+        for part in (
             self.encoder_norm,
             self.embedding_norm,
             self.decoder_ffn_norm,
             self.decoder_norm,
         ):
-            norm.build(sequence)
+            part.build(sequence)
         self.built = True
 
     def encode(
@@ -177,7 +124,7 @@ class Summarizer(keras.Model):  # type: ignore[misc]  # Keras is untyped
         pooled = ops.sum(hidden * weights, axis=1) / count  # (B, D)
         key, value = self.cross_attention.project(hidden)
         state = (self.initial_hidden(pooled), self.initial_cell(pooled))
-        return Source(source_ids, mask, key, value, state)
+        return Source(source_ids, mask, hidden, key, value, state)
 
     def predict_all(
         self, source: Source, previous_ids: Tensor, training: bool = False
@@ -224,11 +171,29 @@ class Summarizer(keras.Model):  # type: ignore[misc]  # Keras is untyped
         copy_gate = ops.sigmoid(self.copy_gate_dense(hidden))[..., 0]  # (B, T)
         return Prediction(ops.log_softmax(logits, axis=-1), attention_weights, copy_gate)
 
-    def call(self, inputs: dict[str, Tensor], training: bool = False) -> Tensor:
-        """Log-probabilities (B, T) of `summary_ids` after `previous_ids`, for training."""
+    def score_sentences(self, source: Source, sentence_ids: Tensor, num_sentences: Any) -> Tensor:
+        """Logits (B, N) of the sentences numbered 1 to N in int32 (B, S), for extraction."""
+        return self.sentence_head(
+            source.encoder_output, source.mask, sentence_ids, num_sentences=num_sentences
+        )
+
+    def call(self, inputs: dict[str, Tensor], training: bool = False) -> dict[str, Tensor]:
+        """What training needs.
+
+        Returns:
+            `summary`: log-probabilities (B, T) of `summary_ids` after `previous_ids`; `sentences`:
+            log-probabilities (B, N) that a sentence of `sentence_ids` is chosen.
+        """
         source = self.encode(inputs["source_ids"], inputs["source_keep_mask"], training=training)
         prediction = self.predict_all(source, inputs["previous_ids"], training=training)
-        return score(source, prediction, inputs["summary_ids"]).log_probs
+        scored = score(source, prediction, inputs["summary_ids"])
+        log_probs = scored.log_probs
+        if training and self.label_smoothing:
+            smoothing = generator_smoothing(prediction, scored, inputs["summary_ids"])
+            log_probs = log_probs - self.label_smoothing * smoothing
+        num_sentences = ops.shape(inputs["sentence_targets"])[1]
+        logits = self.score_sentences(source, inputs["sentence_ids"], num_sentences)
+        return {"summary": log_probs, "sentences": ops.log_softmax(logits, axis=-1)}
 
 
 def score(source: Source, prediction: Prediction, summary_ids: Tensor) -> Score:
@@ -246,5 +211,16 @@ def score(source: Source, prediction: Prediction, summary_ids: Tensor) -> Score:
     )
 
 
-def _norm(name: str, dtype: Any = None) -> keras.layers.Layer:
-    return keras.layers.RMSNormalization(name=name, dtype=dtype)
+def generator_smoothing(prediction: Prediction, scored: Score, summary_ids: Tensor) -> Tensor:
+    """What label smoothing of 1 adds to the loss (B, T): only the generator is smoothed.
+
+    A smoothed target gives (1 - e) to the token and e to the whole vocabulary alike. In a mixture
+    only the generator's share of a token, as the mixture itself has it, gets that target; the
+    gradients of copy gate and attention stay those of the likelihood.
+    """
+    share = scored.generated_prob / (scored.copied_prob + scored.generated_prob + LOG_FLOOR)
+    chosen = ops.take_along_axis(
+        prediction.generator_log_probs, ops.cast(summary_ids, "int32")[:, :, None], axis=-1
+    )[..., 0]
+    uniform = ops.mean(prediction.generator_log_probs, axis=-1)
+    return ops.stop_gradient(share) * (chosen - uniform)

@@ -78,6 +78,8 @@ class SupportedNames:
         refused = ops.logical_or(strange, ops.logical_and(ops.logical_not(first), broken))
         small = ops.logical_and(ops.convert_to_tensor(self._tables.small), first)
         log_probs = log_probs + ops.where(small, UNCAPITALISED, 0.0)
+        strict = ops.convert_to_tensor(moment.options.strict_support)
+        refused = ops.logical_and(refused, ops.reshape(strict, (-1, 1, 1)))
         return log_probs + ops.where(refused, REFUSED, 0.0)
 
     def advance(self, state: Tensor, token_ids: Tensor) -> Tensor:

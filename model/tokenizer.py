@@ -13,9 +13,12 @@ from itertools import chain, pairwise
 from pathlib import Path
 from typing import cast
 
+import numpy as np
 import regex
 import tokenizers
 from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
+
+from model.merge_dropout import MergeDropout
 
 Span = tuple[int, int]
 """Half-open [start, end) in code points."""
@@ -67,6 +70,7 @@ class Tokenizer:
         # The library does not save this option: without it "<pad>" in a text would become id 0.
         backend.encode_special_tokens = True
         self._backend = backend
+        self._dropouts: dict[float, MergeDropout] = {}
         self._bytes = [_token_bytes(_token(backend, i)) for i in range(self.vocab_size)]
 
     @classmethod
@@ -91,9 +95,13 @@ class Tokenizer:
         backend.train_from_iterator(chain(sources, targets), trainer)
         return cls(_ordered_by_use(backend, targets, num_special=3 + len(starts)))
 
+    def to_json(self) -> str:
+        """What `save` writes."""
+        return str(self._backend.to_str(pretty=True))
+
     def save(self, path: Path) -> None:
         """Writes a `tokenizer.json` that `load` reads."""
-        self._backend.save(str(path))
+        path.write_text(self.to_json(), encoding="utf-8")
 
     @property
     def vocab_size(self) -> int:
@@ -149,20 +157,36 @@ class Tokenizer:
             truncated=kept < total - 1,
         )
 
-    def encode_ids(self, texts: Sequence[str], merge_dropout: float = 0.0) -> list[list[int]]:
+    def encode_ids(
+        self,
+        texts: Sequence[str],
+        merge_dropout: float = 0.0,
+        rng: np.random.Generator | None = None,
+    ) -> list[list[int]]:
         """Ids alone, without `<eos>`, of many texts at once.
 
         Args:
             texts: What to encode.
-            merge_dropout: The share of BPE merges left out at random, for subword
-                regularisation (Provilkov et al. 2020).
+            merge_dropout: The share of BPE merges left out at random, for subword regularisation.
+            rng: Where that randomness comes from; by default it is the same in every call.
         """
-        self._backend.model.dropout = merge_dropout or None
-        try:
+        if not merge_dropout:
             encodings = self._backend.encode_batch_fast(list(texts), add_special_tokens=False)
-        finally:
-            self._backend.model.dropout = None
-        return [encoding.ids for encoding in encodings]
+            return [encoding.ids for encoding in encodings]
+        dropout, rng = self._merge_dropout(merge_dropout), rng or np.random.default_rng(0)
+        return [dropout.encode(self._words(text), rng) for text in texts]
+
+    def _words(self, text: str) -> list[str]:
+        """What the merges are applied to, in the alphabet of bytes."""
+        normalized = self._backend.normalizer.normalize_str(text)
+        return [word for word, _ in self._backend.pre_tokenizer.pre_tokenize_str(normalized)]
+
+    def _merge_dropout(self, rate: float) -> MergeDropout:
+        if rate not in self._dropouts:
+            merges = {pair: rank for rank, pair in enumerate(_merges(self._backend))}
+            vocab = self._backend.get_vocab(with_added_tokens=False)
+            self._dropouts[rate] = MergeDropout(merges, vocab, rate)
+        return self._dropouts[rate]
 
     def decode(self, ids: Sequence[int]) -> DecodedSummary:
         """The stripped text of `ids` and each id's span in it.

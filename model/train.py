@@ -16,17 +16,33 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import keras
+
 from model.artifact import ArtifactError, read_manifest
 from model.checkpoint import FILE_NAME as CHECKPOINT
 from model.checkpoint import CheckpointError
-from model.data import BatchOptions, DataError, DataFile
+from model.corpus import Corpus
+from model.data import BatchOptions
+from model.determinism import DeterminismError, make_deterministic
 from model.golden import LEAD, GoldenError
-from model.job import Corpus, Job, TrainOptions, take_tokenizer
+from model.job import Job, TrainOptions, take_tokenizer
 from model.precision import encoder_dtype
 from model.progress import report
+from model.readers import DataError, DataFile
 
 BUILT_IN = Path(__file__).with_name("builtin_corpus.jsonl")
 """Invented pairs for a quick start: `--data builtin`."""
+
+ADDRESSES = (
+    "JSONL, CSV, Parquet, hf:OWNER/NAME[:SPLIT][?text=COLUMN&summary=COLUMN], imdb:DIRECTORY"
+)
+
+MAX_BAD_ROWS = 0.01
+"""A few blank summaries should not cost a night, and a wrong format breaks far more rows."""
+
+
+RATES = {"dropout", "label_smoothing", "ema_decay", "word_dropout", "merge_dropout"}
+"""Options that are shares below 1."""
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -37,8 +53,9 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--data", nargs="+", required=True, help="JSONL files, or `builtin`; =WEIGHT is optional")
-    add("--validation", nargs="*", type=Path, default=[], help="default: a part of the data")
+    add("--data", nargs="+", required=True, help=f"{ADDRESSES}; `builtin`; =WEIGHT is optional")
+    add("--validation", nargs="*", default=[], help=f"{ADDRESSES}; default: a part of the data")
+    add("--max-bad-rows", type=share, default=MAX_BAD_ROWS, help="left out, share of each file")
     add("--out", type=Path, required=True, help="checkpoint, tokenizer and artifact go here")
     add("--artifacts", type=Path, help="where to publish; default: OUT/artifacts")
     add("--init-from", type=Path, help="an artifact whose weights and tokenizer are the start")
@@ -46,12 +63,42 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     add("--provenance", type=Path, help="JSON: file name to source and rights, for the manifest")
     add("--default-style", help="default: the commonest of the first file")
     add("--golden-lead", type=float, default=LEAD, help="nats; less only for toy networks")
+    add("--deterministic", action="store_true", help="the same bits in every run; one thread")
+    add("--tensorboard", action="store_true", help="scalars for TensorBoard in OUT/tensorboard")
     defaults = TrainOptions()
     add("--optimizer", choices=["adamw", "muon"], default=defaults.optimizer)
     for key, value in {**asdict(defaults), **asdict(defaults.batches)}.items():
         if isinstance(value, int | float):
-            add("--" + key.replace("_", "-"), type=type(value), default=value)
+            kind = rate if key in RATES else type(value)
+            add("--" + key.replace("_", "-"), type=kind, default=value)
     return parser.parse_args(arguments)
+
+
+def share(argument: str) -> float:
+    """A number from 0 to 1.
+
+    Raises:
+        argparse.ArgumentTypeError: it is something else.
+    """
+    try:
+        number = float(argument)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"must be a share from 0 to 1, got {argument!r}")
+    return number
+
+
+def rate(argument: str) -> float:
+    """A number from 0 to below 1.
+
+    Raises:
+        argparse.ArgumentTypeError: it is something else.
+    """
+    number = share(argument)
+    if number == 1:
+        raise argparse.ArgumentTypeError(f"must be below 1, got {argument!r}")
+    return number
 
 
 def options_of(given: dict[str, Any]) -> TrainOptions:
@@ -66,34 +113,48 @@ def options_of(given: dict[str, Any]) -> TrainOptions:
 
 
 def data_files(arguments: Sequence[str]) -> list[DataFile]:
-    """Files and weights, `builtin` replaced by its path."""
+    """Addresses and weights, `builtin` replaced by its path."""
     files = [DataFile.parse(argument) for argument in arguments]
     return [
-        replace(file, path=BUILT_IN) if file.path == Path("builtin") else file for file in files
+        replace(file, address=str(BUILT_IN)) if file.address == "builtin" else file
+        for file in files
     ]
 
 
-def run(given: dict[str, Any]) -> Path:
-    """Trains and exports; returns the new artifact."""
+def run(given: dict[str, Any]) -> Path | None:
+    """Trains and exports; returns the new artifact.
+
+    Where Keras runs on another backend there is none: OUT holds the checkpoint, from which the
+    same command exports under TensorFlow.
+    """
+    if given["deterministic"]:
+        make_deterministic()
     options, files = options_of(given), data_files(given["data"])
     start = given["init_from"]
     if start:
         read_manifest(start)
-    corpus = Corpus.read(files, given["validation"], options.batches.max_source_tokens)
+    corpus = Corpus.read(
+        files, given["validation"], options.batches.max_source_tokens, given["max_bad_rows"]
+    )
     if start and not (given["out"] / CHECKPOINT).exists():
         take_tokenizer(start, given["out"])
-    job = Job(given["out"], corpus, options)
+    job = Job(given["out"], corpus, options, given["tensorboard"])
     if not job.resume() and start:
         from model.export import load_weights
 
         load_weights(start, job.model)
     job.run()
-    return publish(job, files, given)
+    return publish(job, files, given) if keras.backend.backend() == "tensorflow" else None
+
+
+class PublishError(RuntimeError):
+    """The trained network was not exported; the checkpoint has it."""
 
 
 def publish(job: Job, files: Sequence[DataFile], given: dict[str, Any]) -> Path:
     """Exports the job's network with the provenance of its weights."""
     from model.export import ExportOptions, export
+    from model.verification import ExportError
 
     batches = job.options.batches
     options = ExportOptions(
@@ -104,16 +165,19 @@ def publish(job: Job, files: Sequence[DataFile], given: dict[str, Any]) -> Path:
     known = _provenance(given["provenance"])
     training = {
         "data": [
-            {"file": file.path.name, "weight": file.weight, "sha256": file.sha256()}
-            | known.get(file.path.name, {})
+            {"file": file.name, "weight": file.weight, "sha256": file.sha256()}
+            | known.get(file.name, {})
             for file in files
         ],
         "init_from": str(given["init_from"].name) if given["init_from"] else None,
-        "progress": job.state,
+        "progress": {key: job.state[key] for key in _PROGRESS if key in job.state},
         "options": asdict(job.options),
     }
     root = given["artifacts"] or given["out"] / "artifacts"
-    return export(root, job.exportable(), job.tokenizer, options, training)
+    try:
+        return export(root, job.exportable(), job.tokenizer, options, training, job.history.rows())
+    except ExportError as error:
+        raise PublishError(str(error)) from error
 
 
 def _commonest_style(corpus: Corpus) -> str:
@@ -131,17 +195,35 @@ def _provenance(path: Path | None) -> dict[str, dict[str, str]]:
         raise DataError(f"{path}: not a JSON object by file name: {error}") from error
 
 
-_MENDABLE = (DataError, CheckpointError, GoldenError, ArtifactError, FloatingPointError)
+_PROGRESS = ("step", "epoch", "position", "seconds", "best")
+_MENDABLE = (
+    DataError,
+    CheckpointError,
+    DeterminismError,
+    GoldenError,
+    ArtifactError,
+    PublishError,
+    FloatingPointError,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a job from the command line; errors a user can mend end in one line and exit code 1."""
+    given = vars(parse_arguments(arguments))
     try:
-        directory = run(vars(parse_arguments(arguments)))
+        directory = run(given)
     except _MENDABLE as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    report(f"exported {directory}")
+    except OSError as error:
+        # A disk that is full or may not be written, wherever that shows first.
+        place = error.filename or given["out"]
+        print(f"error: {place}: {error.strerror or error}", file=sys.stderr)
+        return 1
+    if directory:
+        report(f"exported {directory}")
+    else:
+        report(f"trained {given['out']}; the same command under TensorFlow exports it")
     return 0
 
 

@@ -11,7 +11,9 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
-_WORD = re.compile(r"[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
+_WORD = re.compile(r"(?:[^\W\d_]\.){2,}|[^\W\d_]+(?:['\u2019][^\W\d_]+)*")
+"""A word, or an abbreviation such as "U.S.", which keeps its case."""
+
 _SENTENCE_BREAK = re.compile(r"(?:^|[.!?:;\n]|[.!?:]['\"\u2019\u201d)]|[\"\u201c(])\s*$")
 _LONG_WORD = 4
 """From this many letters on, title case capitalises a word whatever its part of speech."""
@@ -21,12 +23,18 @@ _LOWER_SHARE = 0.2
 
 
 def inside_spellings(text: str) -> dict[str, Counter[str]]:
-    """How words are spelt inside the sentences of `text`, by case-folded form."""
+    """How words are spelt inside the sentences of `text`, by case-folded form.
+
+    Lines in title case are headlines that a text repeats: they say nothing of its sentences.
+    """
     spellings: dict[str, Counter[str]] = defaultdict(Counter)
-    for match in _WORD.finditer(text):
-        before = text[max(0, match.start() - 4) : match.start()]
-        if match.start() and not _SENTENCE_BREAK.search(before):
-            spellings[match.group().casefold()][match.group()] += 1
+    for line in text.splitlines():
+        if is_title_case(line):
+            continue
+        for match in _WORD.finditer(line):
+            before = line[max(0, match.start() - 4) : match.start()]
+            if match.start() and not _SENTENCE_BREAK.search(before):
+                spellings[match.group().casefold()][match.group()] += 1
     return spellings
 
 
@@ -61,7 +69,7 @@ class Truecaser:
 
         def respell(match: re.Match[str]) -> str:
             word = match.group()
-            if word.isupper() and len(word) > 1 and not shouted:
+            if word.endswith(".") or (word.isupper() and len(word) > 1 and not shouted):
                 return word
             folded = word.casefold()
             if folded in local:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from service.stop_signals import STOPS, end_at_once
+
+if __name__ == "__main__":
+    end_at_once()  # before the imports below, which take a while
+
 import argparse
 import logging
 import os
@@ -108,13 +113,12 @@ def _server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
 
 def _run(server: uvicorn.Server) -> int:
     """The server's status; uvicorn raises the signal that stopped it once more at its end."""
-    signal.signal(signal.SIGTERM, _exit)
+    for number in STOPS:
+        signal.signal(number, _exit)
     try:
         server.run()
     except SystemExit as stop:  # by _exit, or by uvicorn where it can't listen
         return stop.code if isinstance(stop.code, int) else 1
-    except KeyboardInterrupt:
-        pass
     return 0
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.tokenizer import EncodedText, Tokenizer
-from service.predictor import SummarizeOptions, Summary
-
-Arrays = Mapping[str, NDArray[Any]]
+from model.tokenizer import Tokenizer
+from service.calls import Arrays
+from service.predictor import Candidate, SummarizeOptions, Summary
+from service.reading import Reading
 
 BUCKET = 64
 """Sources are padded to multiples of this: few shapes, so that kernels and numbers repeat."""
@@ -40,15 +39,28 @@ def plan(lengths: Sequence[int], num_beams: int, budget: int) -> list[list[int]]
     return groups
 
 
-def source_arrays(sources: Sequence[Sequence[int]], style_id: int, length: int) -> Arrays:
-    """The inputs that `summarize` and `score` share: (B, S), (B, S) and (B)."""
+def token_arrays(sources: Sequence[Sequence[int]], length: int) -> Arrays:
+    """The inputs that all signatures share: (B, S) each."""
     source_ids = np.zeros((len(sources), length), np.int32)
     keep = np.zeros((len(sources), length), bool)
     for row, ids in enumerate(sources):
         source_ids[row, : len(ids)] = ids
         keep[row, : len(ids)] = True
+    return {"source_ids": source_ids, "source_keep_mask": keep}
+
+
+def source_arrays(sources: Sequence[Sequence[int]], style_id: int, length: int) -> Arrays:
+    """The inputs that `summarize` and `score` share: (B, S), (B, S) and (B)."""
     style_ids = np.full(len(sources), style_id, np.int32)
-    return {"source_ids": source_ids, "source_keep_mask": keep, "style_ids": style_ids}
+    return {**token_arrays(sources, length), "style_ids": style_ids}
+
+
+def sentence_array(rows: Sequence[Sequence[int]], length: int) -> NDArray[np.int32]:
+    """The sentence of each token, padded: (B, S)."""
+    numbers = np.zeros((len(rows), length), np.int32)
+    for row, found in enumerate(rows):
+        numbers[row, : len(found)] = found
+    return numbers
 
 
 def option_arrays(options: SummarizeOptions, batch_size: int) -> Arrays:
@@ -58,13 +70,15 @@ def option_arrays(options: SummarizeOptions, batch_size: int) -> Arrays:
         "min_new_tokens": np.full(batch_size, options.min_new_tokens, np.int32),
         "length_penalty": np.full(batch_size, options.length_penalty, np.float32),
         "num_beams": np.array(options.num_beams, np.int32),
+        "strict_support": np.full(batch_size, options.support == "strict", bool),
     }
 
 
 def summary_of(
-    outputs: Arrays, row: int, source: EncodedText, tokenizer: Tokenizer, style: str
+    outputs: Arrays, row: int, reading: Reading, tokenizer: Tokenizer, options: SummarizeOptions
 ) -> Summary:
     """One row of a call, cut to its real T and S."""
+    source = reading.source
     emitted = int(np.count_nonzero(outputs["summary_ids"][row]))
     ids = outputs["summary_ids"][row, :emitted].tolist()
     stopped = ids[-1:] == [tokenizer.eos_id]
@@ -73,7 +87,7 @@ def summary_of(
     total = copied + outputs["generated_prob"][row, :emitted]
     return Summary(
         text=decoded.text,
-        style=style,
+        style=options.style,
         finish_reason="stop" if stopped else "length",
         summary_spans=[*decoded.spans, None] if stopped else [*decoded.spans],
         source_spans=[*source.spans, None],
@@ -86,4 +100,17 @@ def summary_of(
         used_source_tokens=len(source.ids),
         used_end=source.used_end,
         truncated=source.truncated,
+        passages=reading.passages,
+        candidates=_candidates(outputs, row, tokenizer) if options.candidates > 1 else [],
     )
+
+
+def _candidates(outputs: Arrays, row: int, tokenizer: Tokenizer) -> list[Candidate]:
+    """All hypotheses of a row, the chosen one first."""
+    found = []
+    for ids, score in zip(
+        outputs["hypothesis_ids"][row].tolist(), outputs["score_per_hypothesis"][row], strict=True
+    ):
+        written = [token_id for token_id in ids if token_id not in (0, tokenizer.eos_id)]
+        found.append(Candidate(text=tokenizer.decode(written).text, score=float(score)))
+    return found

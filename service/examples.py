@@ -15,6 +15,18 @@ REQUEST_EXAMPLES: dict[str, Any] = {
         "value": {"inputs": [TEXT], "unit": "word", "offset_unit": "utf16", "case": "title"}
     },
     "every weight": {"value": {"inputs": TEXT, "num_beams": 1, "attention": "matrix"}},
+    "several summaries, and no attention": {
+        "value": {
+            "inputs": TEXT,
+            "candidates": 3,
+            "support": "loose",
+            "key_sentences": 0,
+            "attention": "none",
+        }
+    },
+    "the best sentences of a long text": {
+        "value": {"inputs": TEXT, "truncation": "select", "key_sentences": 5}
+    },
 }
 
 PROBLEM_EXAMPLE: dict[str, Any] = {
@@ -61,6 +73,10 @@ RESPONSE_EXAMPLE: dict[str, Any] = {
                     ],
                     "rest": 0.17,
                 },
+            ],
+            "key_sentences": [
+                {"text": TEXT[:90], "start": 0, "end": 90, "score": 0.71},
+                {"text": TEXT[91:], "start": 91, "end": 149, "score": 0.29},
             ],
             "source": {
                 "tokens": 33,

@@ -101,7 +101,7 @@ class Metrics:
     def _add_engine_metrics(self) -> None:
         self._batch_texts = Histogram(
             "summarizer_batch_texts",
-            "Texts in one call of the model.",
+            "Texts, or chunks of long ones, in one call of the model.",
             buckets=_BATCH_BUCKETS,
             registry=self.registry,
         )

@@ -15,20 +15,37 @@ def options_of(request: PredictRequest, info: ModelInfo) -> SummarizeOptions:
     """The options of a request to this model.
 
     Raises:
-        RuleBroken: the model doesn't know the style, or a length is out of its bounds.
+        RuleBroken: the model doesn't know the style, a length is out of its bounds, or the search
+            is narrower than the candidates asked for.
     """
     style = info.default_style if request.style is None else request.style
     if style not in info.styles:
         raise RuleBroken(f"style must be one of: {', '.join(info.styles)}")
     most = _most_tokens(request, info)
+    num_beams = _num_beams(request, info)
     return SummarizeOptions(
         style=style,
-        num_beams=_or(request.num_beams, info.default_num_beams),
+        num_beams=num_beams,
         max_new_tokens=most,
         min_new_tokens=_fewest_tokens(request, info, most),
         length_penalty=_or(request.length_penalty, info.default_length_penalty),
         truncation=request.truncation,
+        support=request.support,
+        key_sentences=request.key_sentences,
+        candidates=request.candidates,
     )
+
+
+def _num_beams(request: PredictRequest, info: ModelInfo) -> int:
+    if request.num_beams is None:
+        # More candidates than the default width are a wish for a wider search.
+        return max(info.default_num_beams, request.candidates)
+    if request.candidates > request.num_beams:
+        raise RuleBroken(
+            f"candidates should be at most num_beams: {request.candidates} are asked for, "
+            f"and num_beams is {request.num_beams}"
+        )
+    return request.num_beams
 
 
 def _most_tokens(request: PredictRequest, info: ModelInfo) -> int:

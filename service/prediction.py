@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import orjson
 
+from model.tokenizer import Span
 from service.alignment import Alignment, merge_words, token_alignment
 from service.attention_view import DECIMALS, matrix_view, sources_view
 from service.errors import MatrixTooLarge, NonFiniteOutput
-from service.offsets import OffsetTable
+from service.offsets import OffsetTable, OffsetUnit
 from service.predictor import ModelInfo, Summary
 from service.schemas import PredictRequest
 from service.title_case import title_case
@@ -56,7 +57,14 @@ def render(
 
 
 def _check_finite(summary: Summary) -> None:
-    columns = (summary.attention, summary.log_probs, summary.copy_gate, summary.copied_share)
+    columns = (
+        summary.attention,
+        summary.log_probs,
+        summary.copy_gate,
+        summary.copied_share,
+        [sentence.score for sentence in summary.key_sentences],
+        [candidate.score for candidate in summary.candidates],
+    )
     if not all(np.isfinite(column).all() for column in columns):
         raise NonFiniteOutput()
 
@@ -87,17 +95,55 @@ def _prediction(
         "finish_reason": summary.finish_reason,
         "log_prob": round(summary.log_prob, DECIMALS),
     }
+    if request.candidates > 1:
+        prediction["candidates"] = _candidates(request, summary, alignment.summary_text)
     if request.attention == "sources":
         prediction["attention"] = sources_view(alignment, request.offset_unit)
     elif request.attention == "matrix":
         prediction["attention"] = matrix_view(alignment, request.offset_unit)
-    prediction["source"] = {
-        "tokens": summary.total_source_tokens,
-        "used_tokens": summary.used_source_tokens,
-        "used_end": OffsetTable(text, request.offset_unit)[summary.used_end],
-        "truncated": summary.truncated,
-        "offset_unit": request.offset_unit,
-        "sha256": hashlib.sha256(text.encode()).hexdigest(),
-    }
+    offsets = OffsetTable(text, request.offset_unit)
+    prediction["key_sentences"] = [
+        {
+            "text": text[slice(*sentence.span)],
+            **_offsets(sentence.span, offsets),
+            "score": round(sentence.score, DECIMALS),
+        }
+        for sentence in summary.key_sentences
+    ]
+    prediction["source"] = _source(text, summary, offsets, request.offset_unit)
     prediction["warnings"] = warnings_for(text, summary, info)
     return prediction
+
+
+def _candidates(request: PredictRequest, summary: Summary, chosen: str) -> list[dict[str, Any]]:
+    """As many as were asked for, if there are so many that have text and differ in it."""
+    found: dict[str, float] = {}
+    for candidate in summary.candidates:
+        text = candidate.text
+        if request.case == "title":
+            text, _ = title_case(text, [])
+        if text or text == chosen:
+            found.setdefault(text, candidate.score)
+    listed = list(found.items())[: request.candidates]
+    return [{"summary": text, "score": round(score, DECIMALS)} for text, score in listed]
+
+
+def _source(text: str, summary: Summary, offsets: OffsetTable, unit: OffsetUnit) -> dict[str, Any]:
+    source: dict[str, Any] = {
+        "tokens": summary.total_source_tokens,
+        "used_tokens": summary.used_source_tokens,
+        "used_end": offsets[summary.used_end],
+        "truncated": summary.truncated,
+    }
+    if summary.passages is not None:
+        source["passages"] = [_offsets(passage, offsets) for passage in summary.passages]
+    return {
+        **source,
+        "offset_unit": unit,
+        "sha256": hashlib.sha256(text.encode()).hexdigest(),
+    }
+
+
+def _offsets(span: Span, offsets: OffsetTable) -> dict[str, int]:
+    start, end = span
+    return {"start": offsets[start], "end": offsets[end]}

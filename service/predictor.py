@@ -16,7 +16,8 @@ from model.tokenizer import Span
 
 FloatArray = NDArray[np.floating]
 FinishReason = Literal["stop", "length"]
-Truncation = Literal["lead", "error"]
+Truncation = Literal["lead", "select", "error"]
+Support = Literal["strict", "loose"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,25 @@ class SummarizeOptions:
     min_new_tokens: int
     length_penalty: float
     truncation: Truncation
+    support: Support
+    key_sentences: int  # how many are wanted; 0: none
+    candidates: int  # from 1, which is the summary alone; at most num_beams
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeySentence:
+    """A sentence of the text, verbatim, and its share of all sentences' scores."""
+
+    span: Span  # code points of the text sent
+    score: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Candidate:
+    """A hypothesis of the search, and what the search ranked it by."""
+
+    text: str
+    score: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +72,9 @@ class Summary:
     used_source_tokens: int
     used_end: int  # code points
     truncated: bool
+    passages: list[Span] | None = None  # what was read, where that is a selection
+    key_sentences: list[KeySentence] = field(default_factory=list)  # in the text's order
+    candidates: list[Candidate] = field(default_factory=list)  # if asked for: all, the best first
     batch_texts: int = 1  # that shared its call
     stage_seconds: Mapping[str, float] = field(default_factory=dict)
 

@@ -17,13 +17,14 @@ import numpy as np
 from model import artifact
 from model.artifact import ArtifactError, GoldenExample, Manifest, Tolerance
 from model.tokenizer import Tokenizer
-from service.batches import Arrays, padded_length, source_arrays
+from service.batches import padded_length, source_arrays
+from service.calls import Arrays, Signature
 from service.device import prepare_device
 from service.errors import OutOfMemory
 from service.predictor import EngineObserver, ModelInfo, SummarizeOptions
 from service.processors import available_processors
 from service.settings import Settings
-from service.signature_predictor import Signature, SignaturePredictor
+from service.signature_predictor import SignaturePredictor
 from service.worker import InferenceThread
 
 log = logging.getLogger(__name__)
@@ -54,12 +55,13 @@ def load_predictor(
         info=_info(manifest, device),
         tokenizer=tokenizer,
         summarize=signatures[artifact.SUMMARIZE],
+        score_sentences=signatures[artifact.SCORE_SENTENCES],
         thread=InferenceThread(settings.max_queued_texts, observer),
         max_batch_tokens=settings.max_batch_tokens,
         observer=observer,
     )
     if settings.warm_up:
-        predictor.summarize_now([golden[0].text], _default_options(manifest))
+        predictor.warm_up(golden[0].text, _default_options(manifest))
     return predictor
 
 
@@ -177,4 +179,7 @@ def _default_options(manifest: Manifest) -> SummarizeOptions:
         min_new_tokens=manifest.default_min_new_tokens,
         length_penalty=manifest.default_length_penalty,
         truncation="lead",
+        support="strict",
+        key_sentences=1,
+        candidates=1,
     )

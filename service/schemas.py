@@ -8,12 +8,14 @@ from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from service.examples import PROBLEM_EXAMPLE
 from service.offsets import OffsetUnit
-from service.predictor import FinishReason, Truncation
+from service.predictor import FinishReason, Support, Truncation
 from service.warning_rules import WarningName
 
 MAX_INPUTS = 32
 MAX_BEAMS = 8
 MAX_LENGTH_PENALTY = 5.0
+MAX_KEY_SENTENCES = 10
+MAX_CANDIDATES = 5
 
 INPUTS_RULE = f"must be a string or a list of 1 to {MAX_INPUTS} strings"
 
@@ -46,7 +48,10 @@ class PredictRequest(BaseModel):
         "sentence", description="Capitals as in a sentence or as in a headline."
     )
     num_beams: int | None = Field(
-        None, ge=1, le=MAX_BEAMS, description="Width of the search; the model has a default."
+        None,
+        ge=1,
+        le=MAX_BEAMS,
+        description="Width of the search, at least `candidates`; the model has a default.",
     )
     max_new_tokens: int | None = Field(
         None, ge=1, description="Most tokens written, the final one counted; `/info` has the bound."
@@ -62,14 +67,32 @@ class PredictRequest(BaseModel):
         description="Above 0 the search prefers longer summaries.",
     )
     truncation: Truncation = Field(
-        "lead", description="A text over the model's length is cut to its lead, or is an error."
+        "lead",
+        description="Of a text over the model's length, the summary is written from the lead or "
+        "from a selection of the best sentences, or it is an error.",
+    )
+    support: Support = Field(
+        "strict",
+        description="Whether the search may write only names and numbers that the text has.",
+    )
+    key_sentences: int = Field(
+        3,
+        ge=0,
+        le=MAX_KEY_SENTENCES,
+        description="How many sentences of the text to list that say most; 0 for none.",
+    )
+    candidates: int = Field(
+        1,
+        ge=1,
+        le=MAX_CANDIDATES,
+        description="How many summaries to list, the first among them; at most `num_beams`.",
     )
     attention: Literal["sources", "matrix", "none"] = Field(
         "sources", description="Where each word looked, every weight, or nothing of it."
     )
     unit: Literal["token", "word"] = Field("token", description="What the attention is given for.")
     offset_unit: OffsetUnit = Field(
-        "code_point", description="What `start`, `end` and `used_end` count."
+        "code_point", description="What every `start`, every `end` and `used_end` count."
     )
 
     @property
@@ -138,15 +161,47 @@ class AttentionMatrix(BaseModel):
     source_tokens: SourceColumns
 
 
+class Passage(BaseModel):
+    """A part of the text."""
+
+    start: int
+    end: int
+
+
 class SourceUse(BaseModel):
-    """How much of the text the model read."""
+    """How much of the text the summary was written from."""
 
     tokens: int
     used_tokens: int
     used_end: int = Field(description="Where the part that was read ends.")
     truncated: bool
+    passages: list[Passage] | None = Field(
+        None,
+        description="What was read of a long text, where the request says `select`; else left out.",
+    )
     offset_unit: OffsetUnit
     sha256: str = Field(description="Of the text in UTF-8.")
+
+
+class KeySentence(BaseModel):
+    """A sentence of the text, verbatim."""
+
+    text: str
+    start: int
+    end: int
+    score: float = Field(
+        description="Its share: the scores of all sentences of the text add up to 1."
+    )
+
+
+class Candidate(BaseModel):
+    """A summary that the search found."""
+
+    summary: str
+    score: float = Field(
+        description="What the search ranked it by: its log probability, divided by a power of its "
+        "length."
+    )
 
 
 class Prediction(BaseModel):
@@ -156,8 +211,14 @@ class Prediction(BaseModel):
     style: str
     finish_reason: FinishReason
     log_prob: float = Field(description="Natural log of the probability of the summary.")
+    candidates: list[Candidate] | None = Field(
+        None, description="The best first, which is `summary`. Left out unless asked for."
+    )
     attention: list[AttentionEntry] | AttentionMatrix | None = Field(
         None, description="Left out where the request says `none`."
+    )
+    key_sentences: list[KeySentence] = Field(
+        max_length=MAX_KEY_SENTENCES, description="In the order of the text."
     )
     source: SourceUse
     warnings: list[WarningName]

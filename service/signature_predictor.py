@@ -1,15 +1,24 @@
-"""The predictor over an exported signature: tokenize, call, slice. Knows no TensorFlow itself."""
+"""The predictor over an exported graph: tokenize, call, slice. Knows no TensorFlow itself."""
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
-from model.tokenizer import EncodedText, Tokenizer
-from service.batches import Arrays, option_arrays, padded_length, plan, source_arrays, summary_of
-from service.errors import OutOfMemory, TextTooLong
+from model.sentences import read_in_chunks, split_sentences
+from model.tokenizer import Tokenizer
+from service.batches import (
+    option_arrays,
+    padded_length,
+    plan,
+    sentence_array,
+    source_arrays,
+    summary_of,
+)
+from service.calls import Arrays, Signature, call_in_parts
+from service.errors import TextTooLong
+from service.key_sentences import key_sentences, padded_logits
 from service.predictor import (
     EngineObserver,
     ModelInfo,
@@ -17,22 +26,20 @@ from service.predictor import (
     SummarizeOptions,
     Summary,
 )
+from service.reading import Logits, Reading, read, select_passages
+from service.sentence_scorer import SentenceScorer
 from service.worker import InferenceThread
-
-log = logging.getLogger(__name__)
-
-Signature = Callable[[Arrays], Arrays]
-"""Named arrays in, named arrays out."""
 
 
 class SignaturePredictor:
-    """Writes summaries with the `summarize` signature, in a thread of its own.
+    """Writes summaries and picks sentences with a graph's signatures, in a thread of its own.
 
     Args:
         info: What is loaded.
         tokenizer: The one that the model was trained with.
         summarize: The signature.
-        thread: Where it runs.
+        score_sentences: The signature that scores chunks of long texts.
+        thread: Where they run.
         max_batch_tokens: Padded source tokens times beams in one call.
         observer: Told of every call.
     """
@@ -43,6 +50,7 @@ class SignaturePredictor:
         info: ModelInfo,
         tokenizer: Tokenizer,
         summarize: Signature,
+        score_sentences: Signature,
         thread: InferenceThread,
         max_batch_tokens: int,
         observer: EngineObserver | None = None,
@@ -53,6 +61,9 @@ class SignaturePredictor:
         self._thread = thread
         self._max_batch_tokens = max_batch_tokens
         self._observer = observer or NoObserver()
+        self._scorer = SentenceScorer(
+            score_sentences, info.max_source_tokens, max_batch_tokens, self._observer
+        )
 
     @property
     def info(self) -> ModelInfo:
@@ -73,58 +84,79 @@ class SignaturePredictor:
         """Finishes the work accepted."""
         await self._thread.close()
 
+    def warm_up(self, text: str, options: SummarizeOptions) -> None:
+        """Calls each signature that requests will need, so that the first isn't the slowest."""
+        self.summarize_now([text], options)
+        whole, limit = self._tokenizer.encode(text), self._info.max_source_tokens
+        self._scorer.logits([read_in_chunks(whole, split_sentences(text), limit)])
+
     def summarize_now(self, texts: Sequence[str], options: SummarizeOptions) -> list[Summary]:
-        """The work itself, in whatever thread calls; also the warm-up before the first request."""
+        """The work itself, in whatever thread calls."""
         began = time.perf_counter()
-        sources = [self._encode(index, text, options) for index, text in enumerate(texts)]
+        readings = [self._read(index, text, options) for index, text in enumerate(texts)]
         encoded = time.perf_counter()
+        in_chunks = [index for index, reading in enumerate(readings) if reading.chunks]
+        logits = dict(
+            zip(
+                in_chunks, self._scorer.logits([readings[i].chunks for i in in_chunks]), strict=True
+            )
+        )
+        if options.truncation == "select":
+            for index in in_chunks:
+                readings[index] = self._selected(texts[index], readings[index], logits[index])
+        summaries = self._search(texts, readings, logits, options)
+        stages = {"tokenize": encoded - began, "model": time.perf_counter() - encoded}
+        return [replace(summary, stage_seconds=stages) for summary in summaries]
+
+    def _read(self, index: int, text: str, options: SummarizeOptions) -> Reading:
+        limit = self._info.max_source_tokens
+        reading = read(text, self._tokenizer, options, limit)
+        if reading.source.truncated and options.truncation == "error":
+            raise TextTooLong(index, reading.source.total_tokens, limit)
+        return reading
+
+    def _selected(self, text: str, reading: Reading, logits: Logits) -> Reading:
+        limit = self._info.max_source_tokens
+        return select_passages(text, reading, logits, self._tokenizer, limit)
+
+    def _search(
+        self,
+        texts: Sequence[str],
+        readings: Sequence[Reading],
+        logits: dict[int, Logits],
+        options: SummarizeOptions,
+    ) -> list[Summary]:
+        """One summary a text; sentences that have no logits yet get them by the way."""
         summaries: dict[int, Summary] = {}
         limit = self._info.max_source_tokens
-        lengths = [padded_length(len(source.ids), limit) for source in sources]
+        lengths = [padded_length(len(reading.source.ids), limit) for reading in readings]
         for planned in plan(lengths, options.num_beams, self._max_batch_tokens):
-            for group, outputs in self._call_in_parts(planned, sources, options):
+            for group, outputs in call_in_parts(
+                planned, lambda members: self._call([readings[i] for i in members], options)
+            ):
                 for row, index in enumerate(group):
-                    source = sources[index]
-                    summary = summary_of(outputs, row, source, self._tokenizer, options.style)
-                    summaries[index] = replace(summary, batch_texts=len(group))
-        stages = {"tokenize": encoded - began, "model": time.perf_counter() - encoded}
-        return [replace(summaries[index], stage_seconds=stages) for index in range(len(texts))]
+                    reading = readings[index]
+                    summary = summary_of(outputs, row, reading, self._tokenizer, options)
+                    found = padded_logits(outputs["sentence_logits"][row], len(reading.sentences))
+                    key = key_sentences(
+                        texts[index],
+                        reading.sentences,
+                        logits.get(index, found),
+                        options.key_sentences,
+                    )
+                    summaries[index] = replace(summary, key_sentences=key, batch_texts=len(group))
+        return [summaries[index] for index in range(len(texts))]
 
-    def _encode(self, index: int, text: str, options: SummarizeOptions) -> EncodedText:
-        limit = self._info.max_source_tokens
-        source = self._tokenizer.encode(text, max_tokens=limit)
-        if source.truncated and options.truncation == "error":
-            raise TextTooLong(index, source.total_tokens, limit)
-        return source
-
-    def _call_in_parts(
-        self, group: list[int], sources: Sequence[EncodedText], options: SummarizeOptions
-    ) -> Iterator[tuple[list[int], Arrays]]:
-        """Which texts shared a call, and its arrays.
-
-        A group for which there is no memory is halved until it fits; a text for which there is
-        none by itself is given up.
-        """
-        try:
-            outputs = self._call([sources[index].ids for index in group], options)
-        except OutOfMemory:
-            if len(group) == 1:
-                raise
-        else:
-            yield group, outputs
-            return
-        log.warning("no memory for %d texts at once: halving", len(group))
-        middle = len(group) // 2
-        for half in (group[:middle], group[middle:]):
-            yield from self._call_in_parts(half, sources, options)
-
-    def _call(self, sources: Sequence[Sequence[int]], options: SummarizeOptions) -> Arrays:
-        longest = max(len(ids) for ids in sources)
-        length = padded_length(longest, self._info.max_source_tokens)
+    def _call(self, readings: Sequence[Reading], options: SummarizeOptions) -> Arrays:
+        sources = [reading.source.ids for reading in readings]
+        length = padded_length(max(map(len, sources)), self._info.max_source_tokens)
         style_id = self._info.styles.index(options.style)
         outputs = self._summarize(
-            {**source_arrays(sources, style_id, length), **option_arrays(options, len(sources))}
+            {
+                **source_arrays(sources, style_id, length),
+                **option_arrays(options, len(sources)),
+                "sentence_ids": sentence_array([r.sentence_ids for r in readings], length),
+            }
         )
-        tokens = sum(len(ids) for ids in sources)
-        self._observer.called(len(sources), tokens, length * len(sources))
+        self._observer.called(len(sources), sum(map(len, sources)), length * len(sources))
         return outputs

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from typing import Literal
 
+from model.legal_status import escalates
 from model.tokenizer import word_spans
+from model.unsupported import unsupported_words
 from service.language import looks_english
 from service.predictor import ModelInfo, Summary
 
-WarningName = Literal["truncated", "very_short_input", "not_english", "low_confidence"]
+WarningName = Literal[
+    "truncated",
+    "very_short_input",
+    "not_english",
+    "low_confidence",
+    "unsupported_words",
+    "legal_status",
+]
 
 FEWEST_WORDS = 8
 
@@ -20,6 +29,8 @@ def warnings_for(text: str, summary: Summary, info: ModelInfo) -> list[WarningNa
         "very_short_input": _is_very_short(text),
         "not_english": not looks_english(text),
         "low_confidence": _is_unsure(summary, info.low_confidence_log_prob),
+        "unsupported_words": bool(unsupported_words(summary.text, text)),
+        "legal_status": escalates(summary.text, text),
     }
     return [warning for warning, does in applies.items() if does]
 

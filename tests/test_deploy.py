@@ -204,6 +204,13 @@ def test_every_alert_says_what_to_do_and_is_tested() -> None:
         assert {"summary", "description"} == alert["annotations"].keys()
 
 
+def test_the_handbook_has_every_alert_with_its_severity() -> None:
+    rows = re.findall(
+        r"^\| `(Summarizer\w+)` \| (\w+) \|", read("docs/operations.md"), re.MULTILINE
+    )
+    assert rows == [(alert["alert"], alert["labels"]["severity"]) for alert in alerts()]
+
+
 def test_the_memory_alert_comes_before_the_limit() -> None:
     (alert,) = [alert for alert in alerts() if alert["alert"] == "SummarizerMemoryHigh"]
     threshold = float(alert["expr"].rpartition(">")[2])

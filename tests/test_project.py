@@ -7,10 +7,13 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
+
+from service import VERSION
 
 ROOT = Path(__file__).parent.parent
 SETS = ("runtime", "train", "dev", "browser")
@@ -184,6 +187,11 @@ def test_make_help_lists_the_commands() -> None:
     assert {"serve", "test", "check", "train", "evaluate"} <= set(listed)
 
 
+def test_the_project_has_the_version_of_the_service() -> None:
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        assert tomllib.load(file)["project"]["version"] == VERSION
+
+
 def test_make_serve_passes_the_address_on() -> None:
     command = run("make", "-n", "serve", "HOST=0.0.0.0", "PORT=9000").stdout
     assert "SUMMARIZER_HOST='0.0.0.0' SUMMARIZER_PORT='9000'" in command
@@ -248,6 +256,7 @@ def test_no_import_rule_is_broken(tree: Path) -> None:
         ("model/attention.py", "from model import decoding", "4a"),
         ("model/new.py", "", "4a"),
         ("model/tokenizer.py", "from model import data", "4b"),
+        ("model/readers/rows.py", "from model.readers import files", "4c"),
         ("service/schemas.py", "from service import prediction", "4b"),
         ("model/new.py", "import tensorflow.nn", "5"),
     ],
@@ -258,16 +267,18 @@ def test_each_import_rule_can_be_broken(tree: Path, module: str, forbidden: str,
     assert rule in broken_rules(tree)
 
 
-def test_only_the_export_loads_tensorflow_when_it_is_imported() -> None:
+def test_only_what_exports_loads_tensorflow_when_it_is_imported() -> None:
     for path in (ROOT / "model").rglob("*.py"):
         imports = [
             line
             for line in path.read_text(encoding="utf-8").splitlines()
             if re.match(
-                r"(from|import) (tensorflow|model\.export)\b|from model import .*export", line
+                r"(from|import) (tensorflow|model\.export|model\.signatures)\b"
+                r"|from model import .*(export\b|signatures)",
+                line,
             )
         ]
-        assert path.name == "export.py" or not imports
+        assert path.name in {"export.py", "signatures.py", "verification.py"} or not imports
 
 
 # ------------------------------------------------------------------------- the count of skips
@@ -291,24 +302,67 @@ def suite(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run_suite(suite: Path, *, ci: str, allowed: str = "") -> subprocess.CompletedProcess[str]:
+WITHOUT_XDIST: list[str] = []
+ONE_PROCESS = ["-p", "xdist.plugin", "-n", "0"]
+TWO_PROCESSES = ["-p", "xdist.plugin", "-n", "2", "--dist=loadfile"]
+RUNS = pytest.mark.parametrize("arguments", [WITHOUT_XDIST, ONE_PROCESS, TWO_PROCESSES])
+
+
+def run_suite(
+    suite: Path, arguments: list[str], *, ci: str, allowed: str = ""
+) -> subprocess.CompletedProcess[str]:
     (suite / "pytest.ini").write_text(f"[pytest]\nallowed_skips = {allowed}\n", encoding="utf-8")
-    return run(sys.executable, "-m", "pytest", "tests", cwd=suite, CI=ci)
+    command = [sys.executable, "-m", "pytest", *arguments, "tests"]
+    # The plugins of ours take seconds to load.
+    return run(*command, cwd=suite, CI=ci, PYTEST_DISABLE_PLUGIN_AUTOLOAD="1")
 
 
-def test_skipped_tests_and_no_cover_marks_are_counted(suite: Path) -> None:
-    result = run_suite(suite, ci="")
+@RUNS
+def test_skipped_tests_and_no_cover_marks_are_counted(suite: Path, arguments: list[str]) -> None:
+    result = run_suite(suite, arguments, ci="")
     assert result.returncode == 0
     assert "skipped tests: 1\nno cover marks: 1\n" in result.stdout
     assert "1 passed, 1 skipped" in result.stdout.splitlines()[-1]
 
 
-def test_a_skipped_test_fails_in_ci(suite: Path) -> None:
-    result = run_suite(suite, ci="true")
+@RUNS
+def test_a_skipped_test_fails_in_ci(suite: Path, arguments: list[str]) -> None:
+    result = run_suite(suite, arguments, ci="true")
     assert result.returncode == pytest.ExitCode.TESTS_FAILED
-    assert "CI does not allow this skip: tests/test_it.py::test_lazy" in result.stdout
+    assert "CI does not allow this skip: tests/test_it.py::test_lazy\n" in result.stdout
 
 
-def test_a_skipped_test_that_is_allowed_passes_in_ci(suite: Path) -> None:
-    result = run_suite(suite, ci="true", allowed="tests/test_it.py::test_lazy")
+@RUNS
+def test_a_skipped_test_that_is_allowed_passes_in_ci(suite: Path, arguments: list[str]) -> None:
+    result = run_suite(suite, arguments, ci="true", allowed="tests/test_it.py::test_lazy")
     assert result.returncode == 0
+
+
+# -------------------------------------------------------------------------- several processes
+
+
+@RUNS
+def test_half_a_character_in_a_failure_does_not_end_the_run(
+    suite: Path, arguments: list[str]
+) -> None:
+    test = "def test_half(): assert not chr(0xD800) + 'half'\n\ndef test_next(): pass\n"
+    (suite / "tests/test_it.py").write_text(test, encoding="utf-8")
+    result = run_suite(suite, arguments, ci="")
+    assert result.returncode == pytest.ExitCode.TESTS_FAILED
+    assert "1 failed, 1 passed" in result.stdout.splitlines()[-1]
+
+
+@pytest.mark.parametrize(("directory", "processes"), [("end_to_end", 1), ("model", 2)])
+def test_only_the_end_to_end_tests_share_a_process(
+    suite: Path, directory: str, processes: int
+) -> None:
+    (suite / "tests/test_it.py").unlink()
+    (suite / "tests" / directory).mkdir()
+    for name in "abcd":
+        test = (
+            f"import os, time\n\ndef test_{name}():\n    time.sleep(0.5)\n    print(os.getpid())\n"
+        )
+        (suite / "tests" / directory / f"test_{name}.py").write_text(test, encoding="utf-8")
+    result = run_suite(suite, [*TWO_PROCESSES, "-rP"], ci="")
+    assert result.returncode == 0
+    assert len(set(re.findall(r"^\d+$", result.stdout, flags=re.MULTILINE))) == processes

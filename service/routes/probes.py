@@ -13,7 +13,7 @@ from service.openapi import problems
 from service.prediction import MAX_MATRIX_CELLS
 from service.readiness import PredictorSlot
 from service.routes.dependencies import settings_of, slot_of
-from service.schemas import MAX_BEAMS, MAX_INPUTS, ModelId
+from service.schemas import MAX_BEAMS, MAX_CANDIDATES, MAX_INPUTS, MAX_KEY_SENTENCES, ModelId
 from service.settings import Settings
 
 router = APIRouter()
@@ -46,7 +46,9 @@ class ModelDescription(ModelId):
     device: str
     styles: list[str]
     default_style: str
-    max_source_tokens: int = Field(description="Of a longer text the model reads the lead.")
+    max_source_tokens: int = Field(
+        description="Of a longer text the summary is written from the lead or from a selection."
+    )
     max_summary_tokens: int
     default_num_beams: int
     default_length_penalty: float
@@ -64,6 +66,8 @@ class Limits(BaseModel):
     max_input_characters: int
     max_body_bytes: int
     max_num_beams: int
+    max_candidates: int
+    max_key_sentences: int
     max_matrix_cells: int
 
 
@@ -101,6 +105,8 @@ async def info(slot: Slot, settings: Annotated[Settings, Depends(settings_of)]) 
             max_input_characters=settings.max_input_characters,
             max_body_bytes=settings.max_body_bytes,
             max_num_beams=MAX_BEAMS,
+            max_candidates=MAX_CANDIDATES,
+            max_key_sentences=MAX_KEY_SENTENCES,
             max_matrix_cells=MAX_MATRIX_CELLS,
         ),
     )

@@ -65,14 +65,25 @@ class Model:
         attention = np.repeat((keep / keep.sum(1, keepdims=True))[:, None], steps, axis=1)
         attention[["overflow" in text for text in texts]] = np.nan
         end = np.full((batch, 1), self._tokenizer.eos_id, np.int32)
+        summary_ids = np.concatenate([source_ids[:, :2], end], axis=1)
+        beams = (1, int(inputs["num_beams"]), 1)
         return {
-            "summary_ids": np.concatenate([source_ids[:, :2], end], axis=1),
+            "summary_ids": summary_ids,
+            "hypothesis_ids": np.tile(summary_ids[:, None], beams),
+            "score_per_hypothesis": np.zeros((batch, beams[1]), np.float32),
             "attention_weights": attention.astype(np.float32),
             "log_probs": np.log(half),
             "copy_gate": half,
             "copied_prob": half / 2,
             "generated_prob": half / 2,
+            **self.score_sentences(inputs),
         }
+
+    def score_sentences(self, inputs: Any) -> Any:
+        """The earlier, the better."""
+        batch, sentences = len(inputs["source_ids"]), inputs["sentence_ids"].max()
+        logits = -np.arange(sentences, dtype=np.float32)
+        return {"sentence_logits": np.tile(logits, (batch, 1))}
 
     def _fail(self, texts: list[str]) -> None:
         everything = " ".join(texts)
@@ -89,10 +100,12 @@ def main() -> int:
 
     def load(_: Settings) -> SignaturePredictor:
         tokenizer = Tokenizer.train(CORPUS, CORPUS, INFO.styles, 400)
+        model = Model(tokenizer)
         return SignaturePredictor(
             info=INFO,
             tokenizer=tokenizer,
-            summarize=Model(tokenizer).summarize,
+            summarize=model.summarize,
+            score_sentences=model.score_sentences,
             thread=InferenceThread(settings.max_queued_texts, metrics),
             max_batch_tokens=settings.max_batch_tokens,
             observer=metrics,

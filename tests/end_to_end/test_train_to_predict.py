@@ -83,9 +83,13 @@ def test_evaluation_and_card_speak_of_the_same_artifact(
     directory, figures = trained / "artifacts" / "1", tmp_path / "figures.json"
     before = artifact.read_manifest(directory)
     arguments = ["--data", str(data), "--artifact", str(directory), "--json", str(figures)]
-    assert evaluate([*arguments, "--num-beams", "1", "--write-card"]) == 0
-    assert "| builtin | 12 |" in capsys.readouterr().out
-    assert json.loads(figures.read_text())[0]["documents"] == 12
+    arguments += ["--num-beams", "1", "--write-card", "--training", str(data)]
+    assert evaluate(arguments) == 0
+    printed = capsys.readouterr().out
+    assert "| builtin | 12 |" in printed
+    assert "| builtin | references |" in printed
+    (row,) = json.loads(figures.read_text())
+    assert row["documents"] == row["support"]["summaries"] == row["training_names"]["total"] == 12
     after = artifact.read_manifest(directory)
     assert after.model_sha256 == before.model_sha256
     assert "| builtin | 12 |" in (directory / artifact.MODEL_CARD).read_text(encoding="utf-8")

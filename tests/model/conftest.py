@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from hypothesis import settings
 
-from model.summarizer import Summarizer, SummarizerConfig
+from model.encoder import SummarizerConfig
+from model.summarizer import Summarizer
 from model.tokenizer import Tokenizer
 
 BUILTIN_CORPUS = Path(__file__).parents[2] / "model" / "builtin_corpus.jsonl"

@@ -6,13 +6,23 @@ import keras
 import ml_dtypes
 import numpy as np
 import pytest
+import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from keras import ops
 from numpy.typing import NDArray
 
-from model.attention import CrossAttention, SelfAttention, attend, causal_mask, rotate
+from model.attention import (
+    FULL_WINDOWS,
+    CrossAttention,
+    SelfAttention,
+    attend,
+    attend_in_window,
+    causal_mask,
+    rotate,
+    window_mask,
+)
 
 HALVES = ["float16", "bfloat16"]
 
@@ -239,3 +249,69 @@ def test_self_attention_in_half_precision_takes_boolean_masks() -> None:
 def test_heads_must_divide_the_hidden_size() -> None:
     with pytest.raises(ValueError, match="hidden_dim 8 is not a multiple of num_heads 3"):
         SelfAttention(8, 3)
+
+
+def in_window(
+    length: int, window: int, num_global: int, *, hidden: float = 0.2, dim: int = 8
+) -> tuple[Any, Any]:
+    """Windowed attention and what one masked matrix gives."""
+    query, key, value = (normal(2, 3, length, dim, seed=i) for i in range(3))
+    kept = np.random.default_rng(9).random((2, length)) >= hidden
+    kept[:, -1] = True
+    output = attend_in_window(query, key, value, kept, window=window, num_global=num_global)
+    mask = np.asarray(window_mask(length, window, num_global)) & kept[:, None, None, :]
+    return output, attend(query, key, value, mask)[0]
+
+
+@settings(max_examples=40, deadline=None)
+@given(length=st.integers(2, 60), window=st.integers(1, 20), num_global=st.integers(0, 3))
+def test_windowed_attention_is_attention_under_the_window_mask(
+    length: int, window: int, num_global: int
+) -> None:
+    output, expected = in_window(length, window, num_global)
+    np.testing.assert_allclose(output, expected, atol=2e-6)
+
+
+def test_inside_the_window_it_is_full_attention() -> None:
+    query, key, value = (normal(2, 3, 9, 8, seed=i) for i in range(3))
+    kept = np.ones((2, 9), bool)
+    output = attend_in_window(query, key, value, kept, window=9, num_global=0)
+    np.testing.assert_allclose(output, attend(query, key, value)[0], atol=1e-6)
+
+
+def test_blocks_never_meet_all_of_a_long_sequence() -> None:
+    length, window = 64 * FULL_WINDOWS, 16
+    query, key, value = (normal(1, 1, length, 4, seed=i) for i in range(3))
+    kept = np.ones((1, length), bool)
+    before = attend_in_window(query, key, value, kept, window=window, num_global=2)
+    changed = value.copy()
+    changed[:, :, length // 2] += 100.0
+    after = attend_in_window(query, key, changed, kept, window=window, num_global=2)
+    moved = np.abs(np.asarray(after) - np.asarray(before)).max(axis=(0, 1, 3)) > 1e-6
+    near = np.abs(np.arange(length) - length // 2) <= window
+    assert moved.tolist() == (near | (np.arange(length) < 2)).tolist()
+
+
+@pytest.mark.parametrize("length", [12, 200])
+def test_windowed_attention_in_a_graph_of_unknown_length(length: int) -> None:
+    layer = SelfAttention(8, 2, window=16, num_global=2)
+    layer.build((None, None, 8))
+    randomize(layer)
+    inputs, kept = normal(2, length, 8), np.ones((2, 1, 1, length), bool)
+    eager, weights = layer(inputs, kept)
+    assert weights is None
+    graph = tf.function(
+        lambda inputs, kept: layer(inputs, kept)[0],
+        input_signature=[
+            tf.TensorSpec([None, None, 8]),
+            tf.TensorSpec([None, 1, 1, None], tf.bool),
+        ],
+        autograph=False,
+    )
+    np.testing.assert_allclose(graph(inputs, kept), eager, atol=1e-5)
+
+
+@pytest.mark.parametrize(("window", "num_global"), [(0, 0), (-1, 0), (4, -1), (4, 5)])
+def test_a_window_has_room_for_the_global_positions(window: int, num_global: int) -> None:
+    with pytest.raises(ValueError, match=str(window)):
+        SelfAttention(8, 2, window=window, num_global=num_global)

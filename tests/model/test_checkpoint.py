@@ -119,7 +119,7 @@ def test_on_a_full_disk_the_old_checkpoint_stays(job: Job, path: Path) -> None:
     save_checkpoint(path, *job, STATE)
     with (
         no_file_over(2048),
-        pytest.raises(CheckpointError, match=r"checkpoint\.npz: checkpoint not written: File too"),
+        pytest.raises(CheckpointError, match=r"checkpoint\.npz: not written: File too"),
     ):
         save_checkpoint(path, *job, {**STATE, "step": 8})
     assert restore_checkpoint(path, *job) == STATE
@@ -127,13 +127,13 @@ def test_on_a_full_disk_the_old_checkpoint_stays(job: Job, path: Path) -> None:
 
 
 def test_a_directory_that_is_not_there_is_an_error(job: Job, tmp_path: Path) -> None:
-    with pytest.raises(CheckpointError, match="checkpoint not written: No such file"):
+    with pytest.raises(CheckpointError, match=r"checkpoint\.npz: not written: No such file"):
         save_checkpoint(tmp_path / "none" / "checkpoint.npz", *job, STATE)
 
 
 def test_a_directory_that_is_a_file_is_an_error(job: Job, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(CheckpointError, match="checkpoint not written: Not a directory"):
+    with pytest.raises(CheckpointError, match=r"checkpoint\.npz: not written: Not a directory"):
         save_checkpoint(tmp_path / "file" / "checkpoint.npz", *job, STATE)
 
 
@@ -148,7 +148,7 @@ def test_a_directory_that_refuses_is_an_error_and_the_old_checkpoint_stays(
     # Tests may run as root, whom no mode stops.
     for name in ("open", "unlink", "replace"):
         monkeypatch.setattr(Path, name, refuse)
-    with pytest.raises(CheckpointError, match="checkpoint not written: Permission denied"):
+    with pytest.raises(CheckpointError, match=r"checkpoint\.npz: not written: Permission denied"):
         save_checkpoint(path, *job, {**STATE, "step": 8})
     monkeypatch.undo()
     assert read_state(path) == STATE

@@ -1,13 +1,9 @@
 from __future__ import annotations
 
-import gzip
-import hashlib
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,12 +13,9 @@ from model.data import (
     Batch,
     Batches,
     BatchOptions,
-    DataError,
-    DataFile,
-    Example,
     padded,
-    read_examples,
 )
+from model.readers import Example
 from model.tokenizer import EOS_ID, MASK_ID, PAD_ID, Tokenizer
 from model.truecasing import Truecaser
 
@@ -32,10 +25,10 @@ OPTIONS = BatchOptions(
     tokens_per_batch=512,
     bucket_tokens=16,
     window_batches=4,
+    inner_share=0.0,
     seed=7,
 )
 PLAIN = replace(OPTIONS, hidden_share=0.0, word_dropout=0.0)
-ROW = {"text": "A text.", "summary": "A summary"}
 
 
 @pytest.fixture(scope="module")
@@ -56,116 +49,8 @@ def make_batches(examples: list[Example], tokenizer: Tokenizer) -> Callable[...,
     return make
 
 
-def write(path: Path, *rows: Any) -> Path:
-    content = "".join(row if isinstance(row, str) else json.dumps(row) + "\n" for row in rows)
-    if path.suffix == ".gz":
-        path.write_bytes(gzip.compress(content.encode()))
-    else:
-        path.write_text(content, encoding="utf-8")
-    return path
-
-
-@pytest.mark.parametrize("name", ["press.jsonl", "press.jsonl.gz", "press.train.jsonl.gz"])
-def test_files_are_read_gzipped_or_not(tmp_path: Path, name: str) -> None:
-    rows = [{"text": "Ein Käse 🧀", "summary": "Käse"}, ROW]
-    assert read_examples(write(tmp_path / name, *rows)) == [
-        Example("Ein Käse 🧀", "Käse", "headline", "press"),
-        Example("A text.", "A summary", "headline", "press"),
-    ]
-
-
-def test_style_and_source_may_be_given(tmp_path: Path) -> None:
-    row = {**ROW, "style": "title", "source": "arxiv", "id": 3}
-    (example,) = read_examples(write(tmp_path / "a.jsonl", row))
-    assert (example.style, example.origin) == ("title", "arxiv")
-
-
-def test_texts_are_cut_to_the_given_number_of_characters(tmp_path: Path) -> None:
-    (example,) = read_examples(write(tmp_path / "a.jsonl", ROW), max_characters=4)
-    assert (example.text, example.summary) == ("A te", "A summary")
-
-
-@pytest.mark.parametrize(
-    ("bad", "rule"),
-    [
-        ("{not json}\n", "not JSON"),
-        ("\n", "not JSON"),
-        ("[1]\n", "must be an object, got list"),
-        ({"summary": "S"}, "'text' must be a string that is not blank"),
-        ({"text": "T"}, "'summary' must be a string that is not blank"),
-        ({"text": 3, "summary": "S"}, "'text' must be a string that is not blank"),
-        ({"text": " \n", "summary": "S"}, "'text' must be a string that is not blank"),
-        ({"text": "T", "summary": ""}, "'summary' must be a string that is not blank"),
-    ],
-)
-def test_a_line_that_breaks_a_rule_is_named(tmp_path: Path, bad: Any, rule: str) -> None:
-    path = write(tmp_path / "a.jsonl", ROW, bad)
-    with pytest.raises(DataError) as caught:
-        read_examples(path)
-    assert str(caught.value).startswith(f"{path}:2: ")
-    assert rule in str(caught.value)
-
-
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"none\.jsonl: can't be read"):
-        read_examples(tmp_path / "none.jsonl")
-
-
-def test_an_empty_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"a\.jsonl: holds no examples"):
-        read_examples(write(tmp_path / "a.jsonl"))
-
-
-def test_a_file_that_is_not_utf8_is_named(tmp_path: Path) -> None:
-    path = tmp_path / "a.jsonl"
-    path.write_bytes(b'{"text": "caf\xe9", "summary": "s"}\n')
-    with pytest.raises(DataError, match=r"a\.jsonl: can't be read"):
-        read_examples(path)
-
-
-@pytest.mark.parametrize("damage", ["not gzip", "cut", "changed"])
-def test_a_damaged_gzip_file_is_named(tmp_path: Path, damage: str) -> None:
-    path = write(tmp_path / "a.jsonl.gz", *[{**ROW, "text": f"Text {i}."} for i in range(200)])
-    whole = path.read_bytes()
-    path.write_bytes(
-        {
-            "not gzip": b"plain",
-            "cut": whole[:-20],
-            "changed": whole[:60] + bytes(40) + whole[100:],
-        }[damage]
-    )
-    with pytest.raises(DataError, match=r"a\.jsonl\.gz: can't be read"):
-        read_examples(path)
-
-
-def test_a_text_that_is_not_unicode_is_named(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.jsonl", ROW, {"text": "half a \ud83d pair", "summary": "s"})
-    with pytest.raises(DataError, match=r"a\.jsonl:2: 'text'"):
-        read_examples(path)
-
-
-def test_a_file_argument_is_a_path() -> None:
-    assert DataFile.parse("a.jsonl.gz") == DataFile(path=Path("a.jsonl.gz"), weight=1.0)
-
-
-def test_a_file_argument_may_have_a_weight() -> None:
-    assert DataFile.parse("a.jsonl=0.25") == DataFile(path=Path("a.jsonl"), weight=0.25)
-
-
-@pytest.mark.parametrize("weight", ["0", "-1", "much", "nan", "inf"])
-def test_a_weight_must_be_a_positive_number(weight: str) -> None:
-    with pytest.raises(DataError, match=f"a weight must be a positive number, got '{weight}'"):
-        DataFile.parse(f"a.jsonl={weight}")
-
-
-def test_a_file_knows_its_digest(tmp_path: Path) -> None:
-    path = write(tmp_path / "a.jsonl", ROW)
-    expected = hashlib.sha256(path.read_bytes()).hexdigest()
-    assert DataFile(path=path).sha256() == expected
-
-
 def arrays(batch: Batch) -> list[Any]:
-    return [*batch.inputs().values(), batch.weights]
+    return [*batch.inputs().values(), *batch.targets().values()]
 
 
 def assert_equal(ours: Sequence[Batch], theirs: Sequence[Batch]) -> None:
@@ -350,8 +235,90 @@ def test_inputs_are_what_the_network_takes(make_batches: Callable[..., Batches])
         "source_keep_mask": np.bool_,
         "previous_ids": np.int32,
         "summary_ids": np.int32,
+        "sentence_ids": np.int32,
+        "sentence_targets": np.float32,
     }
 
 
 def test_padded_fills_with_zeros_on_the_right() -> None:
     np.testing.assert_array_equal(padded([[5, 6], [], [7]], 3), [[5, 6, 0], [0, 0, 0], [7, 0, 0]])
+
+
+def test_a_share_of_the_texts_is_cut_short(make_batches: Callable[..., Batches]) -> None:
+    options = replace(PLAIN, max_source_tokens=60, short_source_tokens=9, short_share=0.5)
+    lengths = source_lengths(make_batches(options, [(WHOLE * 20, 1.0)]))
+    assert set(lengths) == {9, 60}
+    assert 0.3 < lengths[9] / lengths.total() < 0.7
+
+
+def source_lengths(batches: Batches) -> Counter[int]:
+    rows = (row for batch in batches.epoch(0) for row in batch.source_ids)
+    return Counter(int((row != PAD_ID).sum()) for row in rows)
+
+
+LEAD = "The town council approved a tram line to the harbour. It will open next spring. "
+REST = (
+    "Rain fell all week. The tram line to the harbour was approved by the council. "
+    "Bread prices rose. Nothing else was on the agenda of the evening."
+)
+WHOLE = [Example(LEAD + REST, "Council approved harbour tram line", "headline", "town")]
+
+
+def inner(make_batches: Callable[..., Batches], example: Example) -> Batch:
+    options = replace(PLAIN, inner_share=1.0, max_source_tokens=200, hidden_share=1.0)
+    (batch,) = make_batches(options, [([example], 1.0)]).epoch(0)
+    return batch
+
+
+def test_an_inner_text_lacks_its_lead_and_has_labels(
+    make_batches: Callable[..., Batches], tokenizer: Tokenizer
+) -> None:
+    batch = inner(make_batches, WHOLE[0])
+    (source,) = batch.source_ids
+    assert tokenizer.decode(source[source > EOS_ID]).text == REST
+    (numbers,) = batch.sentence_ids
+    assert set(numbers[source > EOS_ID].tolist()) == {1, 2, 3, 4}
+    assert (numbers[source <= EOS_ID] == 0).all()
+    assert batch.sentence_targets[0].argmax() == 1
+    assert batch.sentence_targets.sum() == pytest.approx(1.0)
+    assert batch.weights.sum() == (batch.summary_ids != PAD_ID).sum()
+
+
+def test_nothing_of_a_labelled_text_is_hidden(make_batches: Callable[..., Batches]) -> None:
+    batch = inner(make_batches, WHOLE[0])
+    np.testing.assert_array_equal(batch.source_keep_mask, batch.source_ids != PAD_ID)
+
+
+def test_a_summary_that_only_the_lead_supports_is_not_learnt(
+    make_batches: Callable[..., Batches],
+) -> None:
+    batch = inner(make_batches, replace(WHOLE[0], summary="Opening planned for spring, mayor says"))
+    assert batch.weights.sum() == 0
+    assert batch.sentence_targets.sum() == pytest.approx(1.0)
+
+
+def test_a_text_of_few_sentences_keeps_its_lead(
+    make_batches: Callable[..., Batches], tokenizer: Tokenizer
+) -> None:
+    batch = inner(make_batches, replace(WHOLE[0], text=LEAD))
+    source = batch.source_ids[0]
+    assert tokenizer.decode(source[source > EOS_ID]).text == LEAD.strip()
+    assert batch.sentence_targets.sum() == 0
+
+
+@pytest.mark.parametrize(
+    ("summary", "kept"),
+    [
+        ("Example Statement on the Harbour Budget", 0),
+        ("Example Issues Statement Regarding Rain", 0),
+        ("Statements Following the Council's Vote", 0),
+        ("Baker Convicted of False Statements to the Town", 1),
+        ("Council Approves Harbour Budget", 1),
+    ],
+)
+def test_headlines_that_only_announce_a_statement_can_be_left_out(
+    make_batches: Callable[..., Batches], summary: str, kept: int
+) -> None:
+    options = replace(PLAIN, formulaic_share=0.0)
+    batches = make_batches(options, [([replace(WHOLE[0], summary=summary)], 1.0)])
+    assert sum(len(batch.source_ids) for batch in batches.epoch(0)) == kept

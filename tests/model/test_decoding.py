@@ -104,33 +104,33 @@ def run(
 def test_greedy_follows_the_likeliest_token_until_the_end() -> None:
     table = chain({"a": {"b": 0.9}, "b": {"c": 0.9}, "c": {"d": 0.9}, "d": {".": 0.9}})
     found = run(from_table(table), options())
-    assert text(found.summary_ids[0]) == "bcd."
+    assert text(found.ids[0, 0]) == "bcd."
 
 
 def test_what_follows_the_end_is_padding() -> None:
     found = run(
         from_table(chain({"a": {"b": 0.9}, "b": {".": 0.9}})), options([8, 3], batch=2), "ac"
     )
-    np.testing.assert_array_equal(found.summary_ids[0][2:], [PAD_ID] * 6)
+    np.testing.assert_array_equal(found.ids[0, 0][2:], [PAD_ID] * 6)
 
 
 def test_the_score_of_greedy_is_the_log_prob_of_its_tokens() -> None:
     found = run(from_table(chain({"a": {"b": 0.9}, "b": {".": 0.8}})), options())
-    assert float(found.score[0]) == pytest.approx(np.log(0.9 * 0.8), abs=1e-5)
+    assert float(found.scores[0, 0]) == pytest.approx(np.log(0.9 * 0.8), abs=1e-5)
 
 
 def test_state_follows_the_steps() -> None:
     step, state = by_position([{"s": 0.9}, {"e": 0.9}, {"e": 0.9}, {"d": 0.9}, {".": 0.9}])
-    assert text(run(step, options(), state=state).summary_ids[0]) == "seed."
+    assert text(run(step, options(), state=state).ids[0, 0]) == "seed."
 
 
 def test_a_beam_finds_what_greedy_misses() -> None:
     table = chain({"a": {"b": 0.6, "c": 0.4}, "b": {"d": 0.3, "e": 0.3}, "c": {".": 0.95}})
     greedy = run(from_table(table), options(2))
     beam = run(from_table(table), options(2, num_beams=2))
-    assert text(greedy.summary_ids[0]) in ("bd", "be")
-    assert text(beam.summary_ids[0]) == "c."
-    assert float(beam.score[0]) == pytest.approx(np.log(0.4 * 0.95), abs=1e-5)
+    assert text(greedy.ids[0, 0]) in ("bd", "be")
+    assert text(beam.ids[0, 0]) == "c."
+    assert float(beam.scores[0, 0]) == pytest.approx(np.log(0.4 * 0.95), abs=1e-5)
 
 
 def test_states_follow_their_hypotheses() -> None:
@@ -154,7 +154,7 @@ def test_states_follow_their_hypotheses() -> None:
         return row
 
     found = run(step, options(3, num_beams=2), state=(np.zeros(1, np.int32),))
-    assert text(found.summary_ids[0]) == "cz."
+    assert text(found.ids[0, 0]) == "cz."
 
 
 @pytest.mark.parametrize(("exponent", "expected"), [(0.0, "b."), (1.0, "b."), (8.0, "cccccc")])
@@ -163,7 +163,7 @@ def test_the_length_penalty_decides_how_long_a_summary_is(exponent: float, expec
         {"a": {"b": 0.5, "c": 0.5}, "b": {".": 0.9}, "c": {"c": 0.6, ".": 0.4}}, floor=1e-9
     )
     limits = options(6, length_penalty=exponent, num_beams=6)
-    assert text(run(from_table(table), limits).summary_ids[0]) == expected
+    assert text(run(from_table(table), limits).ids[0, 0]) == expected
 
 
 def test_penalty_is_that_of_wu_et_al() -> None:
@@ -189,16 +189,16 @@ def test_a_wide_beam_finds_the_best_of_all_sequences(exponent: float, seed: int)
     limits = options(longest, length_penalty=exponent, num_beams=128)
     never_padding = NeverTokens(vocab, [PAD_ID])
     found = search(from_table(table), (), np.array([start], np.int32), limits, [never_padding])
-    row = [int(token_id) for token_id in np.asarray(found.summary_ids[0]) if token_id]
+    row = [int(token_id) for token_id in np.asarray(found.ids[0, 0]) if token_id]
     assert tuple(row) == best
-    assert float(found.score[0]) == pytest.approx(score(best), abs=1e-4)
+    assert float(found.scores[0, 0]) == pytest.approx(score(best), abs=1e-4)
 
 
 @pytest.mark.parametrize("num_beams", [1, 3])
 def test_no_more_than_max_new_tokens(num_beams: int) -> None:
     table = chain({"a": {"a": 0.9}})
     found = run(from_table(table), options([1, 3, 5], batch=3, num_beams=num_beams), "aaa")
-    assert [text(row) for row in found.summary_ids] == ["a", "aaa", "aaaaa"]
+    assert [text(row) for row in found.ids[:, 0]] == ["a", "aaa", "aaaaa"]
 
 
 @pytest.mark.parametrize("num_beams", [1, 3])
@@ -210,14 +210,14 @@ def test_no_fewer_than_min_new_tokens_the_end_among_them(num_beams: int) -> None
         "aaa",
         filters=[NeverTokens(V, [PAD_ID])],
     )
-    assert [text(row) for row in found.summary_ids] == [".", "a.", "aaa."]
+    assert [text(row) for row in found.ids[:, 0]] == [".", "a.", "aaa."]
 
 
 def test_a_finished_hypothesis_keeps_its_tokens_and_its_score() -> None:
     table = chain({"a": {"b": 0.6, "c": 0.4}, "b": {".": 0.9}, "c": {"c": 0.9}, ".": {"x": 0.9}})
     found = run(from_table(table), options(8, num_beams=2))
-    assert text(found.summary_ids[0]) == "b."
-    assert float(found.score[0]) == pytest.approx(np.log(0.6 * 0.9), abs=1e-5)
+    assert text(found.ids[0, 0]) == "b."
+    assert float(found.scores[0, 0]) == pytest.approx(np.log(0.6 * 0.9), abs=1e-5)
 
 
 def test_the_search_stops_when_all_hypotheses_are_finished() -> None:
@@ -241,7 +241,7 @@ def test_every_text_of_a_batch_has_its_own_limits() -> None:
         "aaaa",
         filters=[NeverTokens(V, [PAD_ID])],
     )
-    assert [text(row) for row in found.summary_ids] == ["b.", "cccccc", "ccc", "ccc."]
+    assert [text(row) for row in found.ids[:, 0]] == ["b.", "cccccc", "ccc", "ccc."]
 
 
 def test_batch_mates_change_nothing() -> None:
@@ -250,15 +250,15 @@ def test_batch_mates_change_nothing() -> None:
     together = run(from_table(table), options([3, 7, 5], num_beams=3, batch=3), "axq", (), filters)
     for i, (start, longest) in enumerate(zip("axq", [3, 7, 5], strict=True)):
         alone = run(from_table(table), options(longest, num_beams=3), start, (), filters)
-        assert text(alone.summary_ids[0]) == text(together.summary_ids[i])
-        assert float(alone.score[0]) == pytest.approx(float(together.score[i]), abs=1e-5)
+        assert text(alone.ids[0, 0]) == text(together.ids[i, 0])
+        assert float(alone.scores[0, 0]) == pytest.approx(float(together.scores[i, 0]), abs=1e-5)
 
 
 ROUND = chain({"a": {"b": 0.9, "x": 0.05}, "b": {"c": 0.9}, "c": {"a": 0.9}, "x": {".": 0.9}})
 
 
 def test_without_the_filter_greedy_goes_round() -> None:
-    assert text(run(from_table(ROUND), options(12)).summary_ids[0]) == "bcabcabcabca"
+    assert text(run(from_table(ROUND), options(12)).ids[0, 0]) == "bcabcabcabca"
 
 
 @pytest.mark.parametrize("num_beams", [1, 4])
@@ -268,7 +268,7 @@ def test_no_trigram_comes_twice(num_beams: int) -> None:
         options(12, 9, num_beams=num_beams),
         filters=[NeverTokens(V, [PAD_ID]), NoRepeatedNgrams(3, V)],
     )
-    row = text(found.summary_ids[0])
+    row = text(found.ids[0, 0])
     assert row.startswith("bcab")
     trigrams = [row[i : i + 3] for i in range(len(row) - 2)]
     assert len(set(trigrams)) == len(trigrams)
@@ -298,7 +298,7 @@ def test_never_tokens_never_come(num_beams: int) -> None:
         options(5, 5, num_beams=num_beams),
         filters=[NeverTokens(V, ids("_x"))],
     )
-    assert text(found.summary_ids[0]) == "bbbbb"
+    assert text(found.ids[0, 0]) == "bbbbb"
 
 
 def test_something_is_left_when_everything_is_refused() -> None:
@@ -309,7 +309,7 @@ def test_something_is_left_when_everything_is_refused() -> None:
         options(3, 3),
         filters=[NeverTokens(V, everything_else)],
     )
-    assert text(found.summary_ids[0]) == "."
+    assert text(found.ids[0, 0]) == "."
 
 
 def test_refused_beats_impossible_but_nothing_else() -> None:
@@ -332,7 +332,7 @@ def search_bytes(
     filters = [NeverTokens(len(PIECES), [PAD_ID]), ValidUtf8(PIECES)]
     limits = options(longest, least, num_beams=num_beams)
     found = search(from_table(table), (), np.array([LETTER], np.int32), limits, filters)
-    return b"".join(PIECES[i] for i in np.asarray(found.summary_ids[0]))
+    return b"".join(PIECES[i] for i in np.asarray(found.ids[0, 0]))
 
 
 def test_a_character_that_was_begun_is_completed() -> None:
@@ -386,7 +386,7 @@ def test_real_tokens_of_any_kind_make_valid_text(tokenizer: Tokenizer) -> None:
         options(24, num_beams=4, batch=8),
         [NeverTokens(size, special), NoRepeatedNgrams(3, size), ValidUtf8(pieces)],
     )
-    texts = [b"".join(pieces[i] for i in row).decode() for row in np.asarray(found.summary_ids)]
+    texts = [b"".join(pieces[i] for i in row).decode() for row in np.asarray(found.ids)[:, 0]]
     assert any(not found_text.isascii() for found_text in texts)
 
 
@@ -426,8 +426,8 @@ def test_the_graph_finds_what_eager_code_finds(
     filters = [NeverTokens(V, [PAD_ID]), NoRepeatedNgrams(3, V)]
     eager = search(random_step(V), (state,), starts, limits, filters)
     graph = traced(starts, state, *limits[:3], tf.constant(num_beams))
-    np.testing.assert_array_equal(eager.summary_ids, graph.summary_ids)
-    np.testing.assert_allclose(eager.score, graph.score, rtol=1e-5)
+    np.testing.assert_array_equal(eager.ids, graph.ids)
+    np.testing.assert_allclose(eager.scores, graph.scores, rtol=1e-5)
 
 
 def test_add_by_id_sums_what_belongs_to_one_id() -> None:

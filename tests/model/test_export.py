@@ -16,12 +16,13 @@ from model import artifact
 from model.artifact import ArtifactError, read_golden, read_manifest
 from model.data import padded
 from model.decoding import SearchOptions
-from model.export import ExportError, ExportOptions, export, load_weights, verify
+from model.export import ExportOptions, export, load_weights
 from model.inference import Inference, Summaries
 from model.summarizer import Summarizer
 from model.support import UNCAPITALISED, name_tables
 from model.tokenizer import EOS_ID, PAD_ID, Tokenizer
 from model.utf8 import REFUSED, WHOLE, transitions
+from model.verification import ExportError, verify
 
 OPTIONS = ExportOptions(default_style="title", max_source_tokens=32, golden_lead=0.0)
 TRAINING = {
@@ -77,7 +78,25 @@ class Lying(Inference):
     def summarize(self, *inputs: Any, **named: Any) -> Summaries:
         found = super().summarize(*inputs, **named)
         wrong = 1 if tf.executing_eagerly() else 0
-        return found._replace(summary_ids=found.summary_ids + wrong)
+        return found._replace(
+            summary_ids=found.summary_ids + wrong,
+            score_per_hypothesis=found.score_per_hypothesis + wrong,
+        )
+
+
+class Tying(Lying):
+    """Finds another summary while it is eager, which is as good as the graph's."""
+
+    def summarize(self, *inputs: Any, **named: Any) -> Summaries:
+        found = Inference.summarize(self, *inputs, **named)
+        return found._replace(summary_ids=found.summary_ids + int(tf.executing_eagerly()))
+
+
+class Misjudging(Inference):
+    """Scores sentences otherwise while it is eager than it does in a graph."""
+
+    def score_sentences(self, *inputs: Any, **named: Any) -> Any:
+        return super().score_sentences(*inputs, **named) + float(tf.executing_eagerly())
 
 
 @pytest.fixture(scope="module")
@@ -113,6 +132,8 @@ def search_inputs(
         "min_new_tokens": np.broadcast_to(least, batch),
         "length_penalty": np.ones(batch),
         "num_beams": num_beams,
+        "strict_support": np.ones(batch, bool),
+        "sentence_ids": np.where(source_ids > EOS_ID, np.arange(source_ids.shape[1]) // 4 + 1, 0),
     }
 
 
@@ -128,7 +149,7 @@ def summaries(exported: Exported, inputs: dict[str, Any]) -> Arrays:
     return exported.summarize(**inputs)
 
 
-@pytest.mark.parametrize("name", [artifact.SUMMARIZE, artifact.SCORE])
+@pytest.mark.parametrize("name", sorted(artifact.SIGNATURES))
 def test_signatures_are_those_of_the_contract(exported: Exported, name: str) -> None:
     signature = exported.loaded.signatures[name]
     inputs, outputs = artifact.SIGNATURES[name]
@@ -208,6 +229,7 @@ def test_the_graph_agrees_with_the_eager_model(
         typed["source_keep_mask"],
         typed["style_ids"],
         SearchOptions(*(typed[name] for name in SearchOptions._fields)),
+        typed["sentence_ids"],
     )
     np.testing.assert_array_equal(summaries["summary_ids"], eager.summary_ids)
     np.testing.assert_allclose(
@@ -376,7 +398,7 @@ def test_the_score_is_that_of_the_constrained_search(
     # What the rules took from a summary is in its score, and in nothing else.
     taken = np.where(name_tables(pieces).small[ids[:, 0]], UNCAPITALISED, 0.0)
     totals = (summaries["log_probs"].sum(axis=1) + taken) * 6 / (5 + real.sum(axis=1))
-    np.testing.assert_allclose(summaries["score_per_hypothesis"], totals, rtol=1e-3)
+    np.testing.assert_allclose(summaries["score_per_hypothesis"][:, 0], totals, rtol=1e-3)
 
 
 def test_weights_can_be_taken_from_an_artifact(
@@ -411,6 +433,46 @@ def test_another_search_than_the_eager_one_is_an_error(
 ) -> None:
     _, error = failed
     assert str(error) == "the exported search finds other summaries than the eager one"
+
+
+def test_an_equally_good_summary_is_no_error(
+    exported: Exported, wordy_network: Summarizer, tokenizer: Tokenizer
+) -> None:
+    inference = Tying(wordy_network, tokenizer, tokenizer.styles)
+    verify(exported.directory, read_golden(exported.directory), inference)
+
+
+def test_other_sentence_logits_than_the_eager_ones_are_an_error(
+    exported: Exported, wordy_network: Summarizer, tokenizer: Tokenizer
+) -> None:
+    inference = Misjudging(wordy_network, tokenizer, tokenizer.styles)
+    with pytest.raises(ExportError, match=r"sentence logits differ by (1\.|0\.99)"):
+        verify(exported.directory, read_golden(exported.directory), inference)
+
+
+def test_an_artifact_without_a_sentence_head_lends_all_else(
+    exported: Exported,
+    make_network: Callable[..., Summarizer],
+    tokenizer: Tokenizer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    other = make_network(tokenizer.vocab_size, seed=9)
+    before = [np.asarray(v) for v in other.sentence_head.variables]
+    reader = tf.train.load_checkpoint(str(exported.directory / "saved_model/variables/variables"))
+    shapes = reader.get_variable_to_shape_map()
+    count = len(other.variables) - len(before)
+    older = {
+        k: v
+        for k, v in shapes.items()
+        if not k.startswith("weights/") or int(k.split("/")[1]) < count
+    }
+    monkeypatch.setattr(type(reader), "get_variable_to_shape_map", lambda _: older)
+    load_weights(exported.directory, other)
+    np.testing.assert_array_equal(
+        other.embedding.embeddings, exported.inference.model.embedding.embeddings
+    )
+    for variable, expected in zip(other.sentence_head.variables, before, strict=True):
+        np.testing.assert_array_equal(variable, expected)
 
 
 def test_a_failed_export_leaves_nothing_behind(failed: tuple[Path, ExportError]) -> None:

@@ -44,7 +44,11 @@ def summarize(
         num_beams,
     )
     style_ids = np.array(styles[:batch], np.int32)
-    return inference.summarize(source_ids, source_ids > 0, style_ids, options)
+    # Sentences of four tokens, where there are as many.
+    numbers = np.where(source_ids > EOS_ID, np.arange(source_ids.shape[1]) // 4 + 1, 0)
+    return inference.summarize(
+        source_ids, source_ids > 0, style_ids, options, numbers.astype(np.int32)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +107,8 @@ def test_summarize_and_score_agree(
 def test_the_score_is_the_log_prob_over_the_length_penalty(found: Summaries) -> None:
     lengths = real(found).sum(axis=1)
     totals = np.asarray(found.numbers.log_probs).sum(axis=1)
-    np.testing.assert_allclose(found.score_per_hypothesis, totals * 6 / (5 + lengths), rtol=1e-3)
+    best = np.asarray(found.score_per_hypothesis)[:, 0]
+    np.testing.assert_allclose(best, totals * 6 / (5 + lengths), rtol=1e-3)
 
 
 def test_limits_count_the_end_token(inference: Inference, sources: NDArray[np.int32]) -> None:
@@ -180,3 +185,23 @@ def test_the_search_runs_on_tensors_of_the_backend(
 ) -> None:
     again = summarize(inference, ops.convert_to_tensor(sources))
     np.testing.assert_array_equal(again.summary_ids, found.summary_ids)
+
+
+def test_hypotheses_come_best_first_and_differ(
+    inference: Inference, sources: NDArray[np.int32]
+) -> None:
+    found = summarize(inference, sources, num_beams=4)
+    scores, ids = np.asarray(found.score_per_hypothesis), np.asarray(found.hypothesis_ids)
+    assert ids.shape[:2] == scores.shape == (2, 4)
+    assert (np.diff(scores, axis=1) <= 0).all()
+    np.testing.assert_array_equal(ids[:, 0], found.summary_ids)
+    assert all(len({tuple(row) for row in beam.tolist()}) == 4 for beam in ids)
+
+
+def test_sentences_are_scored_with_the_summary_as_alone(
+    inference: Inference, sources: NDArray[np.int32], found: Summaries
+) -> None:
+    numbers = np.where(sources > EOS_ID, np.arange(sources.shape[1]) // 4 + 1, 0).astype(np.int32)
+    alone = np.asarray(inference.score_sentences(sources, sources > 0, numbers))
+    assert alone.shape == (2, numbers.max())
+    np.testing.assert_allclose(found.sentence_logits, alone, atol=1e-5)

@@ -11,8 +11,10 @@ import pytest
 
 from model import checkpoint
 from model.checkpoint import CheckpointError
-from model.data import BatchOptions, DataFile, Example
-from model.job import HELD_OUT_MOST, Corpus, Job, TrainOptions, take_tokenizer
+from model.corpus import HELD_OUT_MOST, Corpus
+from model.data import BatchOptions
+from model.job import Job, TrainOptions, take_tokenizer
+from model.readers import DataError, DataFile, Example
 from model.train import BUILT_IN
 
 # One length for all sources and nearly all targets: every other shape costs seconds of tracing.
@@ -39,7 +41,7 @@ OPTIONS = TrainOptions(
 
 @pytest.fixture(scope="module")
 def corpus() -> Corpus:
-    whole = Corpus.read([DataFile(path=BUILT_IN)], [], BATCHES.max_source_tokens)
+    whole = Corpus.read([DataFile(address=str(BUILT_IN))], [], BATCHES.max_source_tokens)
     examples, weight = whole.groups[0]
     return Corpus([(examples[:24], weight)], whole.validation[:4])
 
@@ -101,7 +103,7 @@ def test_a_checkpoint_of_another_size_is_refused(tmp_path: Path, corpus: Corpus)
 
 
 def test_without_validation_files_a_part_of_the_data_is_held_out() -> None:
-    whole = Corpus.read([DataFile(path=BUILT_IN)], [], 48)
+    whole = Corpus.read([DataFile(address=str(BUILT_IN))], [], 48)
     held, (kept, _) = whole.validation, whole.groups[0]
     assert 0 < len(held) <= HELD_OUT_MOST
     assert not {e.text for e in held} & {e.text for e in kept}
@@ -110,7 +112,15 @@ def test_without_validation_files_a_part_of_the_data_is_held_out() -> None:
 def test_a_file_of_few_pairs_holds_out_nothing(tmp_path: Path) -> None:
     path = tmp_path / "few.jsonl"
     path.write_text('{"text": "a b", "summary": "a"}\n')
-    assert Corpus.read([DataFile(path=path)], [], 48).validation == []
+    assert Corpus.read([DataFile(address=str(path))], [], 48).validation == []
+
+
+def test_bad_rows_are_left_out_of_training_and_of_validation(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("text,summary\nA text.,A summary\nB text., \n", encoding="utf-8")
+    corpus = Corpus.read([DataFile(address=str(path))], [path], 48, max_bad_rows=0.5)
+    assert [e.text for group, _ in corpus.groups for e in group] == ["A text."]
+    assert [e.text for e in corpus.validation] == ["A text."]
 
 
 def test_a_sample_takes_from_every_file() -> None:
@@ -153,3 +163,74 @@ def test_the_checkpoint_tells_where_the_job_is(tmp_path: Path, corpus: Corpus) -
     job.run()
     state = checkpoint.read_state(job.checkpoint_path)
     assert (state["step"], state["epoch"], state["position"]) == (1, 0, 1)
+
+
+def test_a_validation_that_was_interrupted_is_made_again(
+    tmp_path: Path, corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = TrainOptions(**{**vars(OPTIONS), "steps": 2, "validation_steps": 2})
+    killed = Job(tmp_path, corpus, options)
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(killed, "validate", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        killed.run()
+    assert checkpoint.read_state(killed.checkpoint_path)["step"] == 2
+    for _ in range(2):  # the second start has nothing left to do
+        job = Job(tmp_path, corpus, options)
+        job.resume()
+        job.run()
+        assert [row["step"] for row in job.history.rows() if "validation" in row] == [2]
+
+
+def test_patience_ends_it_and_the_best_weights_are_exported(
+    tmp_path: Path, corpus: Corpus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changes = {"steps": 6, "validation_steps": 1, "patience": 2, "ema_decay": 0.5}
+    job = Job(tmp_path, corpus, TrainOptions(**{**vars(OPTIONS), **changes}))
+    scores, exported = iter([10.0, 30.0, 20.0, 30.0]), []
+
+    def measure(_: list[Example]) -> dict[str, float]:
+        exported.append(weights(job))  # with the average in place
+        rouge = next(scores)
+        return {"loss": 1.0, "rouge1": rouge, "rouge2": rouge, "rougeL": rouge}
+
+    monkeypatch.setattr(job, "_measure", measure)
+    job.run()
+    assert job.state["step"] == 4
+    assert job.state["best"] == {"rouge": 30.0, "step": 2}
+    for ours, best in zip(job.exportable().model.variables, exported[1], strict=True):
+        np.testing.assert_array_equal(ours.numpy(), best)
+    again = Job(tmp_path, corpus, job.options)
+    again.resume()
+    again.run()
+    assert again.state["step"] == 4
+
+
+def test_patience_without_validation_is_an_error(tmp_path: Path, corpus: Corpus) -> None:
+    with pytest.raises(DataError, match="--patience needs pairs to validate on"):
+        Job(tmp_path, Corpus(corpus.groups, []), TrainOptions(**{**vars(OPTIONS), "patience": 1}))
+
+
+def test_an_average_begins_at_the_weights_of_an_older_checkpoint(
+    tmp_path: Path, corpus: Corpus
+) -> None:
+    Job(tmp_path, corpus, TrainOptions(**{**vars(OPTIONS), "steps": 1})).run()
+    job = Job(tmp_path, corpus, TrainOptions(**{**vars(OPTIONS), "ema_decay": 0.9}))
+    job.resume()
+    assert job.average
+    trainable = job.model.trainable_variables
+    for average, weight in zip(job.average.variables[1:], trainable, strict=True):
+        np.testing.assert_array_equal(average.numpy(), weight.numpy())
+
+
+def test_weights_that_are_not_finite_are_not_saved(tmp_path: Path, corpus: Corpus) -> None:
+    job = Job(tmp_path, corpus, OPTIONS)
+    job.save()
+    before = job.checkpoint_path.read_bytes()
+    job.model.copy_gate_dense.kernel.assign(np.full((8, 1), np.inf))
+    with pytest.raises(FloatingPointError, match=r"checkpoint\.npz: not written: model/\d+ holds"):
+        job.save()
+    assert job.checkpoint_path.read_bytes() == before

@@ -11,12 +11,12 @@ import tensorflow as tf
 from keras import ops
 from numpy.typing import NDArray
 
+from model.encoder import SummarizerConfig
 from model.summarizer import (
     EncoderBlock,
     Prediction,
     Source,
     Summarizer,
-    SummarizerConfig,
     score,
 )
 from model.tokenizer import EOS_ID
@@ -24,6 +24,8 @@ from model.tokenizer import EOS_ID
 SOURCE = np.array([[7, 5, 9, 5, 12, EOS_ID, 0, 0], [6, 8, 11, 4, 10, 6, 13, EOS_ID]], np.int32)
 KEEP = np.array([[1, 1, 0, 1, 1, 1, 0, 0], [1] * 8], bool)
 PREVIOUS = np.array([[3, 5, 12, 9], [4, 8, 8, 2]], np.int32)
+SENTENCES = np.array([[1, 1, 2, 2, 2, 0, 0, 0], [1, 1, 1, 2, 2, 3, 3, 0]], np.int32)
+TARGETS = np.array([[0, 1, 0], [0.5, 0, 0.5]], np.float32)
 SUMMARY = np.array([[5, 12, 9, EOS_ID], [8, 8, 14, EOS_ID]], np.int32)
 
 
@@ -152,7 +154,7 @@ def test_the_style_token_changes_the_output(network: Summarizer) -> None:
 
 
 def test_score_by_hand() -> None:
-    source = Source(np.array([[5, 6, 5, 7]], np.int32), None, None, None, (None, None))
+    source = Source(np.array([[5, 6, 5, 7]], np.int32), None, None, None, None, (None, None))
     generator = np.log(np.array([[[0.1, 0.2, 0.1, 0.1, 0.1, 0.2, 0.1, 0.1]] * 3], np.float32))
     attention = np.array([[[0.3, 0.2, 0.4, 0.1]] * 3], np.float32)
     gate = np.array([[0.75, 0.75, 0.0]], np.float32)
@@ -171,7 +173,7 @@ def test_log_probs_are_of_the_sum_of_copying_and_generating(network: Summarizer)
 
 
 def test_an_impossible_token_has_a_finite_log_prob() -> None:
-    source = Source(np.array([[5, 6]], np.int32), None, None, None, (None, None))
+    source = Source(np.array([[5, 6]], np.int32), None, None, None, None, (None, None))
     prediction = Prediction(
         np.full((1, 1, 8), -np.inf, np.float32),
         np.array([[[1.0, 0.0]]], np.float32),
@@ -189,9 +191,13 @@ def test_calling_the_network_gives_the_scores_of_the_summary(network: Summarizer
             "source_keep_mask": KEEP,
             "previous_ids": PREVIOUS,
             "summary_ids": SUMMARY,
+            "sentence_ids": SENTENCES,
+            "sentence_targets": TARGETS,
         }
     )
-    np.testing.assert_allclose(found, expected, atol=1e-6)
+    np.testing.assert_allclose(found["summary"], expected, atol=1e-6)
+    logits = network.score_sentences(source, SENTENCES, 3)
+    np.testing.assert_allclose(found["sentences"], ops.log_softmax(logits), atol=1e-6)
 
 
 def test_gradients_reach_every_weight(network: Summarizer) -> None:
@@ -200,9 +206,12 @@ def test_gradients_reach_every_weight(network: Summarizer) -> None:
         "source_keep_mask": KEEP,
         "previous_ids": PREVIOUS,
         "summary_ids": SUMMARY,
+        "sentence_ids": SENTENCES,
+        "sentence_targets": TARGETS,
     }
     with tf.GradientTape() as tape:
-        loss = -ops.sum(network(inputs, training=True))
+        found = network(inputs, training=True)
+        loss = -ops.sum(found["summary"]) - ops.sum(TARGETS * found["sentences"])
     weights = network.trainable_variables
     gradients = tape.gradient(loss, [weight.value for weight in weights])
     norms = {

@@ -16,7 +16,7 @@ PAD, EOS, THE, CITY, CITY_CAPITAL, HAR, ROW, BY, WIL, SON, N48, N7, DOT, VOTES, 
 SOURCE = [THE, CITY, HAR, ROW, BY, DOT, N48, EOS, PAD]
 
 
-def judged(written: list[int], source: list[int] = SOURCE) -> np.ndarray:
+def judged(written: list[int], source: list[int] = SOURCE, *, strict: bool = True) -> np.ndarray:
     """What the rule adds to every token after `written`."""
     source_ids = np.array([source], np.int32)
     rule = SupportedNames(name_tables(PIECES), source_ids, source_ids > 0)
@@ -26,7 +26,8 @@ def judged(written: list[int], source: list[int] = SOURCE) -> np.ndarray:
         ids[0, 0, i] = token_id
         state = rule.advance(state, np.array([[token_id]], np.int32))
     one = np.ones(1, np.int32)
-    moment = Moment(np.int32(len(written)), ids, SearchOptions(6 * one, one, np.ones(1), 1))
+    options = SearchOptions(6 * one, one, np.ones(1), 1, np.array([strict]))
+    moment = Moment(np.int32(len(written)), ids, options)
     return np.asarray(ops.convert_to_numpy(rule.judge(np.zeros((1, 1, 16)), state, moment)))[0, 0]
 
 
@@ -41,6 +42,11 @@ def test_a_name_of_the_source_may_come() -> None:
 def test_a_name_from_elsewhere_may_not() -> None:
     assert refused([THE], WIL)
     assert refused([], WIL)
+
+
+def test_loose_support_refuses_nothing_and_still_wants_a_capital() -> None:
+    assert judged([THE], strict=False).min() == 0.0
+    assert judged([], strict=False).min() == UNCAPITALISED
 
 
 def test_a_number_counts_as_a_name() -> None:

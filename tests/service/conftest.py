@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from model.tokenizer import Span, word_spans
 from service.app import create_app
 from service.errors import TextTooLong
-from service.predictor import ModelInfo, SummarizeOptions, Summary
+from service.predictor import Candidate, KeySentence, ModelInfo, SummarizeOptions, Summary
 from service.settings import Settings
 
 TEXT = (
@@ -66,7 +66,8 @@ class FakePredictor:
         truncated = len(words) + 1 > limit
         if truncated and options.truncation == "error":
             raise TextTooLong(index, len(words) + 1, limit)
-        used = words[: limit - 1]
+        selects = truncated and options.truncation == "select"
+        used = words[: limit - 1] if not selects else [words[0], *words[2 - limit :]]
         written = used[: options.max_new_tokens - 1][:5]
         first = written[0][0]
         summary_spans: list[Span | None] = [(a - first, b - first) for a, b in written]
@@ -86,6 +87,15 @@ class FakePredictor:
             used_source_tokens=shape[1],
             used_end=used[-1][1],
             truncated=truncated,
+            passages=[words[0], (used[1][0], used[-1][1])] if selects else None,
+            key_sentences=[KeySentence(span=span, score=0.1) for span in words][
+                : options.key_sentences
+            ],
+            candidates=[
+                Candidate(text=text[first:end], score=-float(number))
+                for number, (_, end) in enumerate(reversed(written))
+                for _ in range(2)
+            ],
             stage_seconds={"queue": 0.001 * index, "model": 0.01},
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -10,12 +11,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.tokenizer import DecodedSummary, EncodedText, Tokenizer
-from service.batches import option_arrays, padded_length, plan, source_arrays, summary_of
-from service.predictor import SummarizeOptions
-
-SOURCE = EncodedText(
-    ids=[7, 8, 1], spans=[(0, 2), (3, 5)], total_tokens=9, used_end=5, truncated=True
+from service.batches import (
+    option_arrays,
+    padded_length,
+    plan,
+    sentence_array,
+    source_arrays,
+    summary_of,
+    token_arrays,
 )
+from service.predictor import Candidate, SummarizeOptions
+from service.reading import Reading
+
+SOURCE = Reading(
+    source=EncodedText(
+        ids=[7, 8, 1], spans=[(0, 2), (3, 5)], total_tokens=9, used_end=5, truncated=True
+    ),
+    sentences=[],
+    sentence_ids=[0, 0, 0],
+    chunks=[],
+    passages=[(0, 5)],
+)
+
+OPTIONS = SummarizeOptions(
+    style="tldr", num_beams=4, max_new_tokens=9, min_new_tokens=2, length_penalty=0.5,
+    truncation="lead", support="loose", key_sentences=0, candidates=1,
+)  # fmt: skip
 
 
 class Letters:
@@ -72,26 +93,32 @@ def test_sources_are_padded_with_zeros_that_are_not_kept() -> None:
     keep = [[True, True, False, False], [True, True, True, False]]
     assert arrays["source_keep_mask"].tolist() == keep
     assert arrays["style_ids"].tolist() == [1, 1]
+    assert token_arrays([[5, 1], [6, 7, 1]], 4).keys() == {"source_ids", "source_keep_mask"}
     assert arrays["source_ids"].dtype == arrays["style_ids"].dtype == np.int32
 
 
+def test_sentences_of_tokens_are_padded_with_none() -> None:
+    array = sentence_array([[1, 1, 2, 0], [0]], 5)
+    assert array.tolist() == [[1, 1, 2, 0, 0], [0] * 5]
+    assert array.dtype == np.int32
+
+
 def test_options_are_one_value_a_text_and_one_width_for_all() -> None:
-    options = SummarizeOptions(
-        style="headline", num_beams=4, max_new_tokens=9, min_new_tokens=2, length_penalty=0.5,
-        truncation="lead",
-    )  # fmt: skip
-    arrays = option_arrays(options, 2)
+    arrays = option_arrays(OPTIONS, 2)
     assert {name: array.tolist() for name, array in arrays.items()} == {
         "max_new_tokens": [9, 9],
         "min_new_tokens": [2, 2],
         "length_penalty": [0.5, 0.5],
         "num_beams": 4,
+        "strict_support": [False, False],
     }
+    strict = option_arrays(replace(OPTIONS, support="strict"), 2)["strict_support"]
+    assert strict.tolist() == [True, True]
 
 
 def test_a_row_is_cut_to_its_real_size() -> None:
     call = outputs([5, 6, 1, 0, 0])
-    summary = summary_of(call, 1, SOURCE, LETTERS, "tldr")
+    summary = summary_of(call, 1, SOURCE, LETTERS, OPTIONS)
     assert summary.finish_reason == "stop"
     assert summary.text == "xx"
     assert summary.style == "tldr"
@@ -103,10 +130,24 @@ def test_a_row_is_cut_to_its_real_size() -> None:
     assert summary.log_prob == pytest.approx(0.3)
     assert (summary.total_source_tokens, summary.used_source_tokens) == (9, 3)
     assert (summary.used_end, summary.truncated) == (5, True)
+    assert summary.passages == [(0, 5)]
+    assert summary.candidates == []
+
+
+def test_candidates_are_all_hypotheses_of_the_row_where_more_than_one_is_asked_for() -> None:
+    hypotheses = np.array([[[9] * 3] * 3, [[5, 1, 0], [5, 6, 7], [1, 0, 0]]], np.int32)
+    scores = np.array([[0, 0, 0], [-0.5, -1.0, -1.5]], np.float32)
+    call = outputs([5, 1, 0], hypothesis_ids=hypotheses, score_per_hypothesis=scores)
+    summary = summary_of(call, 1, SOURCE, LETTERS, replace(OPTIONS, candidates=2))
+    assert summary.candidates == [
+        Candidate(text="x", score=-0.5),
+        Candidate(text="xxx", score=-1.0),
+        Candidate(text="", score=-1.5),
+    ]
 
 
 def test_a_summary_without_its_final_token_ended_by_length() -> None:
-    summary = summary_of(outputs([5, 6, 7]), 1, SOURCE, LETTERS, "tldr")
+    summary = summary_of(outputs([5, 6, 7]), 1, SOURCE, LETTERS, OPTIONS)
     assert summary.finish_reason == "length"
     assert summary.text == "xxx"
     assert summary.summary_spans == [(0, 1), (1, 2), (2, 3)]
@@ -116,7 +157,7 @@ def test_copied_share_is_a_part_of_the_probability_and_hides_no_nan() -> None:
     copied = np.array([[0, 0, 0], [0.3, 0.0, np.nan]], np.float32)
     generated = np.array([[0, 0, 0], [0.1, 0.0, 0.5]], np.float32)
     call = outputs([5, 6, 1], copied_prob=copied, generated_prob=generated)
-    share = summary_of(call, 1, SOURCE, LETTERS, "tldr").copied_share
+    share = summary_of(call, 1, SOURCE, LETTERS, OPTIONS).copied_share
     assert share[0] == pytest.approx(0.75)
     assert share[1] == 0
     assert np.isnan(share[2])

@@ -22,6 +22,7 @@ from service.__main__ import serve
 from service.predictor import DeviceUnavailable
 from service.settings import Settings
 from service.settings_page import settings_page
+from service.stop_signals import STOPS
 
 ROOT = Path(__file__).parents[2]
 LISTENING = re.compile(r"running on (http://\S+)")
@@ -33,14 +34,22 @@ from service.settings import Settings
 sys.exit(serve(Settings(), lambda _: time.sleep(600)))
 """
 
+NEVER_IMPORTED = """
+import time
+print("importing", flush=True)
+time.sleep(600)
+"""
+
 
 @pytest.fixture
 def old_handlers() -> Iterator[None]:
     """Of signals and of logs, which `serve` sets for its process."""
-    before, root = signal.getsignal(signal.SIGTERM), logging.getLogger()
+    before = {number: signal.getsignal(number) for number in STOPS}
+    root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     yield
-    signal.signal(signal.SIGTERM, before)
+    for number, handler in before.items():
+        signal.signal(number, handler)
     logging.captureWarnings(capture=False)
     root.handlers[:] = handlers
     root.setLevel(level)
@@ -112,7 +121,24 @@ def test_the_settings_are_listed_on_demand(services: list[Service]) -> None:
     assert service.said == settings_page()
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", STOPS)
+def test_row_20_a_stop_during_the_first_imports_is_heard(
+    services: list[Service],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: signal.Signals,
+) -> None:
+    (tmp_path / "uvicorn.py").write_text(NEVER_IMPORTED, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    service = Service("-m", "service")
+    services.append(service)
+    assert service.process.stdout is not None
+    assert service.process.stdout.readline() == "importing\n"
+    assert service.stop(number) == 0
+    assert service.said == ""
+
+
+@pytest.mark.parametrize("number", STOPS)
 def test_without_an_artifact_the_process_stays_up_until_a_signal(
     services: list[Service], tmp_path: Path, number: signal.Signals
 ) -> None:

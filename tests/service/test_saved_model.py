@@ -24,7 +24,7 @@ TEXTS = ["the city council voted to build a tram line", "work starts in spring t
 
 OPTIONS = SummarizeOptions(
     style="headline", num_beams=1, max_new_tokens=3, min_new_tokens=1, length_penalty=1.0,
-    truncation="lead",
+    truncation="lead", support="strict", key_sentences=2, candidates=1,
 )  # fmt: skip
 
 
@@ -37,8 +37,20 @@ def toy_graph(tokenizer_sha256: str) -> tuple[Any, dict[str, Any]]:
     module.tokenizer_sha256 = tf.Variable(tokenizer_sha256, trainable=False)
 
     def spec(name: str, dtype: str) -> Any:
-        rank = {"source_ids": 2, "source_keep_mask": 2, "summary_ids": 2, "num_beams": 0}
+        twos = ("source_ids", "source_keep_mask", "summary_ids", "sentence_ids")
+        rank = dict.fromkeys(twos, 2) | {"num_beams": 0}
         return tf.TensorSpec([None] * rank.get(name, 1), dtype, name=name)
+
+    def score_sentences(source_ids: Any, source_keep_mask: Any, sentence_ids: Any) -> Any:
+        """Counts the tokens of each sentence."""
+        numbers = tf.range(1, tf.reduce_max(sentence_ids) + 1)
+        is_its = (
+            tf.equal(sentence_ids[:, None, :], numbers[None, :, None])
+            & (source_ids >= 0)[:, None, :]
+        )
+        counts = tf.reduce_sum(tf.cast(is_its, tf.float32), axis=2)
+        zero = 0.0 * tf.reduce_sum(tf.cast(source_keep_mask, tf.float32))
+        return {"sentence_logits": tf.where(counts > 0, counts + zero, -1e9)}
 
     def score(source_ids: Any, source_keep_mask: Any, style_ids: Any, summary_ids: Any) -> Any:
         keep = tf.cast(source_keep_mask, tf.float32)
@@ -54,7 +66,8 @@ def toy_graph(tokenizer_sha256: str) -> tuple[Any, dict[str, Any]]:
 
     def summarize(
         source_ids: Any, source_keep_mask: Any, style_ids: Any, max_new_tokens: Any,
-        min_new_tokens: Any, length_penalty: Any, num_beams: Any,
+        min_new_tokens: Any, length_penalty: Any, num_beams: Any, strict_support: Any,
+        sentence_ids: Any,
     ) -> Any:  # fmt: skip
         end = tf.ones_like(source_ids[:, :1])
         summary_ids = tf.concat([source_ids[:, :2], end], axis=1)
@@ -63,7 +76,15 @@ def toy_graph(tokenizer_sha256: str) -> tuple[Any, dict[str, Any]]:
         # With the widest search, more than any processor can address.
         size = tf.where(num_beams < 8, tf.constant(1, tf.int64), tf.constant(2**46, tf.int64))
         zero += tf.fill([size], 0.0)[0]
-        return {"summary_ids": summary_ids, "score_per_hypothesis": zero, **numbers}
+        sentences = score_sentences(source_ids, source_keep_mask, sentence_ids)
+        loose = tf.where(strict_support, 0.0, -1.0)
+        return {
+            "summary_ids": summary_ids,
+            "hypothesis_ids": tf.repeat(summary_ids[:, None], num_beams, axis=1),
+            "score_per_hypothesis": tf.repeat((zero + loose)[:, None], num_beams, axis=1),
+            **sentences,
+            **numbers,
+        }
 
     signatures = {
         name: tf.function(function).get_concrete_function(
@@ -72,6 +93,7 @@ def toy_graph(tokenizer_sha256: str) -> tuple[Any, dict[str, Any]]:
         for name, function, inputs in [
             (artifact.SUMMARIZE, summarize, artifact.SUMMARIZE_INPUTS),
             (artifact.SCORE, score, artifact.SCORE_INPUTS),
+            (artifact.SCORE_SENTENCES, score_sentences, artifact.SCORE_SENTENCES_INPUTS),
         ]
     }
     return module, signatures
@@ -154,7 +176,7 @@ async def test_a_sound_artifact_answers(sound: Path, given: str) -> None:
     predictor = load_predictor(Settings(artifact=path, device="cpu", max_batch_tokens=64))
     assert (predictor.info.version, predictor.info.device) == ("3", "cpu")
     assert predictor.info.sha256 == artifact.model_digest(sound)
-    texts = [TEXTS[1], "", *TEXTS, "long " * 90]
+    texts = [TEXTS[1], "", *TEXTS, "Long one. " * 45]
     summaries = await predictor.summarize(texts, OPTIONS)
     for text, summary in zip(texts, summaries, strict=True):
         assert text.startswith(summary.text)
@@ -163,6 +185,15 @@ async def test_a_sound_artifact_answers(sound: Path, given: str) -> None:
         assert summary.copied_share == pytest.approx(0.5)
         assert summary.stage_seconds.keys() == {"queue", "tokenize", "model"}
     assert [summary.truncated for summary in summaries] == [False] * 4 + [True]
+    assert [len(summary.key_sentences) for summary in summaries] == [1, 0, 1, 1, 2]
+    assert summaries[0].key_sentences[0].score == 1.0
+    assert summaries[4].key_sentences[0].score < 0.1  # a share of the text, not of its chunk
+    strict = await predictor.summarize(TEXTS, replace(OPTIONS, candidates=2, num_beams=2))
+    loose = await predictor.summarize(
+        TEXTS, replace(OPTIONS, candidates=2, num_beams=2, support="loose")
+    )
+    for found, score in [(strict, 0.0), (loose, -1.0)]:
+        assert [(c.text, c.score) for c in found[0].candidates] == [(found[0].text, score)] * 2
     with pytest.raises(TextTooLong, match=r"has \d+ tokens; the model reads at most 70"):
         await predictor.summarize(texts, replace(OPTIONS, truncation="error"))
     await predictor.close()

@@ -1,14 +1,15 @@
-"""Calls of the model: what shares one, and what happens where there is no memory for it."""
+"""Calls of the model: what shares one, what is read of a text, and where there is no memory."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
 from model.tokenizer import Tokenizer
-from service.errors import OutOfMemory
+from service.errors import OutOfMemory, TextTooLong
 from service.predictor import ModelInfo, SummarizeOptions, Summary
 from service.signature_predictor import SignaturePredictor
 from service.worker import InferenceThread
@@ -17,7 +18,7 @@ TEXTS = [f"the city council {number}" for number in range(8)]
 
 OPTIONS = SummarizeOptions(
     style="headline", num_beams=1, max_new_tokens=3, min_new_tokens=1, length_penalty=1.0,
-    truncation="lead",
+    truncation="lead", support="strict", key_sentences=2, candidates=1,
 )  # fmt: skip
 
 
@@ -37,32 +38,52 @@ def info() -> ModelInfo:
 
 
 class Model:
-    """Copies the whole source, and has memory for so many texts at once."""
+    """Copies the whole source, and has memory for so many texts at once.
+
+    The more tokens a sentence has, the larger is its logit.
+    """
 
     def __init__(self, most_texts: int) -> None:
         self.most_texts = most_texts
         self.sizes: list[int] = []
+        self.inputs: list[Any] = []
+        self.chunks = 0
 
     def __call__(self, inputs: Any) -> Any:
         ids = inputs["source_ids"]
         self.sizes.append(len(ids))
+        self.inputs.append(inputs)
         if len(ids) > self.most_texts:
             raise OutOfMemory
         even = np.full(ids.shape, 0.5, np.float32)
         names = ("log_probs", "copy_gate", "copied_prob", "generated_prob")
         attention = np.full((*ids.shape, ids.shape[1]), 1 / ids.shape[1], np.float32)
-        return {"summary_ids": ids, "attention_weights": attention, **dict.fromkeys(names, even)}
+        numbers = {"attention_weights": attention, **dict.fromkeys(names, even)}
+        return {"summary_ids": ids, "sentence_logits": self.logits(inputs), **numbers}
+
+    def score_sentences(self, inputs: Any) -> Any:
+        self.chunks += len(inputs["source_ids"])
+        return {"sentence_logits": self.logits(inputs)}
+
+    def logits(self, inputs: Any) -> Any:
+        numbers = inputs["sentence_ids"]
+        counted = [np.bincount(row, minlength=numbers.max() + 1)[1:] for row in numbers]
+        return np.where(np.array(counted) > 0, np.array(counted) / 10, -1e9).astype(np.float32)
 
 
-def summarize(model: Model, tokenizer: Tokenizer, info: ModelInfo) -> list[Summary]:
-    predictor = SignaturePredictor(
+def predictor_over(model: Model, tokenizer: Tokenizer, info: ModelInfo) -> SignaturePredictor:
+    return SignaturePredictor(
         info=info,
         tokenizer=tokenizer,
         summarize=model,
+        score_sentences=model.score_sentences,
         thread=InferenceThread(99),
         max_batch_tokens=10_000,
     )
-    return predictor.summarize_now(TEXTS, OPTIONS)
+
+
+def summarize(model: Model, tokenizer: Tokenizer, info: ModelInfo) -> list[Summary]:
+    return predictor_over(model, tokenizer, info).summarize_now(TEXTS, OPTIONS)
 
 
 @pytest.mark.parametrize(
@@ -85,3 +106,78 @@ def test_a_text_without_memory_is_given_up(tokenizer: Tokenizer, info: ModelInfo
     with pytest.raises(OutOfMemory):
         summarize(model, tokenizer, info)
     assert model.sizes == [8, 4, 2, 1]
+
+
+LONG = " ".join(
+    ["The city council met."]
+    + [
+        f"It spoke of {number} old city trams {'and trams ' * (number % 4)}."
+        for number in range(30)
+    ]
+    + ["It ended."]
+)
+
+
+@pytest.mark.parametrize("truncation", ["lead", "select"])
+def test_long_and_short_texts_share_a_call_and_each_gets_its_own_sentences(
+    tokenizer: Tokenizer, info: ModelInfo, truncation: Any
+) -> None:
+    model = Model(99)
+    predictor = predictor_over(model, tokenizer, info)
+    texts = [LONG, "A council. The city council met on trams. It ended.", LONG + " " + LONG]
+    options = replace(OPTIONS, truncation=truncation)
+    together = predictor.summarize_now(texts, options)
+    (inputs,) = model.inputs
+    assert sorted(row.max() for row in inputs["sentence_ids"]) == [0, 0, 3]
+    assert model.chunks > 3
+    for text, found in zip(texts, together, strict=True):
+        (alone,) = predictor.summarize_now([text], options)
+        assert found.key_sentences == alone.key_sentences
+        assert found.source_spans == alone.source_spans
+        assert len(found.key_sentences) == 2
+        assert all(0 < sentence.score < 1 for sentence in found.key_sentences)
+    longest = max(LONG.split(". "), key=len)
+    assert longest in {LONG[slice(*s.span)].rstrip(".") for s in together[0].key_sentences}
+
+
+def test_a_selection_is_what_the_summary_is_written_from(
+    tokenizer: Tokenizer, info: ModelInfo
+) -> None:
+    model = Model(99)
+    options = replace(OPTIONS, truncation="select", key_sentences=0)
+    (summary,) = predictor_over(model, tokenizer, info).summarize_now([LONG], options)
+    assert summary.key_sentences == []
+    assert summary.passages is not None
+    assert summary.passages[0] == (0, len("The city council met."))
+    assert len(summary.passages) > 1
+    assert summary.truncated
+    assert summary.used_source_tokens <= info.max_source_tokens
+    kept = model.inputs[0]["source_keep_mask"][0].sum()
+    assert kept == summary.used_source_tokens == len(summary.source_spans)
+    read = " ".join(LONG[slice(*passage)] for passage in summary.passages)
+    assert summary.text == " ".join(read.split())
+
+
+def test_a_lead_without_key_sentences_costs_no_call_more(
+    tokenizer: Tokenizer, info: ModelInfo
+) -> None:
+    model = Model(99)
+    options = replace(OPTIONS, key_sentences=0)
+    (summary,) = predictor_over(model, tokenizer, info).summarize_now([LONG], options)
+    assert (model.chunks, summary.key_sentences, summary.passages) == (0, [], None)
+
+
+def test_a_text_that_may_not_be_cut_is_refused_before_any_call(
+    tokenizer: Tokenizer, info: ModelInfo
+) -> None:
+    model = Model(99)
+    predictor = predictor_over(model, tokenizer, info)
+    with pytest.raises(TextTooLong):
+        predictor.summarize_now([TEXTS[0], LONG], replace(OPTIONS, truncation="error"))
+    assert (model.chunks, model.sizes) == (0, [])
+
+
+def test_the_warm_up_calls_each_signature(tokenizer: Tokenizer, info: ModelInfo) -> None:
+    model = Model(99)
+    predictor_over(model, tokenizer, info).warm_up(TEXTS[0], OPTIONS)
+    assert (model.sizes, model.chunks) == ([1], 1)

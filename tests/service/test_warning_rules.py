@@ -57,3 +57,23 @@ def test_only_words_with_letters_or_digits_are_counted(
 
 def test_a_cut_text_is_always_mentioned(predictor: Any, summary: Summary, text: str) -> None:
     assert warnings_for(text, replace(summary, truncated=True), predictor.info) == ["truncated"]
+
+
+@pytest.mark.parametrize(
+    ("summary_text", "expected"),
+    [
+        ("Council and Vexley vote on tram line", ["unsupported_words"]),
+        ("Council votes on 99 tram lines", ["unsupported_words"]),
+        ("Council votes on tram line", []),
+        ("Man convicted of fraud", ["legal_status"]),
+        ("Man of Vexley convicted of fraud", ["unsupported_words", "legal_status"]),
+    ],
+)
+def test_words_without_support_and_guilt_that_is_only_alleged(
+    predictor: Any, summary: Summary, summary_text: str, expected: list[str]
+) -> None:
+    text = (
+        "The council voted for a tram line on Tuesday. A man was charged with fraud in the matter; "
+        "if convicted, he faces a fine."
+    )
+    assert warnings_for(text, replace(summary, text=summary_text), predictor.info) == expected

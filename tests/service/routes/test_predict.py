@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from service.errors import Overloaded
+from service.predictor import Candidate
 from service.schemas import PredictResponse
 
 Predict = Callable[..., Awaitable[httpx.Response]]
@@ -41,7 +42,8 @@ async def test_the_answer_has_the_fields_of_the_contract(predict: Predict, text:
     assert body["usage"] == {"source_tokens": 31, "summary_tokens": 6}
     (prediction,) = body["predictions"]
     assert prediction.keys() == {
-        "summary", "style", "finish_reason", "log_prob", "attention", "source", "warnings",
+        "summary", "style", "finish_reason", "log_prob", "attention", "key_sentences", "source",
+        "warnings",
     }  # fmt: skip
     assert prediction["summary"] == "The city council voted on"
     assert prediction["source"] == {
@@ -142,7 +144,7 @@ async def test_what_the_request_leaves_open_is_the_models_default(
     await predict()
     await predict(
         style="tldr", num_beams=1, max_new_tokens=9, min_new_tokens=0, length_penalty=0,
-        truncation="error",
+        truncation="error", support="loose", key_sentences=0, candidates=1,
     )  # fmt: skip
     defaults, chosen = (options for _, options in predictor.calls)
     assert vars(defaults) == {
@@ -152,6 +154,9 @@ async def test_what_the_request_leaves_open_is_the_models_default(
         "min_new_tokens": 3,
         "length_penalty": 1.0,
         "truncation": "lead",
+        "support": "strict",
+        "key_sentences": 3,
+        "candidates": 1,
     }
     assert vars(chosen) == {
         "style": "tldr",
@@ -160,6 +165,9 @@ async def test_what_the_request_leaves_open_is_the_models_default(
         "min_new_tokens": 0,
         "length_penalty": 0,
         "truncation": "error",
+        "support": "loose",
+        "key_sentences": 0,
+        "candidates": 1,
     }
 
 
@@ -171,6 +179,95 @@ async def test_a_cut_text_says_where(predict: Predict) -> None:
     assert prediction["source"]["used_tokens"] == 64
     assert prediction["source"]["used_end"] == 63 * 5 - 1
     assert "truncated" in prediction["warnings"]
+
+
+async def test_a_selection_of_a_long_text_says_which_passages_were_read(predict: Predict) -> None:
+    text = "😀 " + "grüße " * 99
+    units = [("code_point", "utf-32-le", 4), ("utf16", "utf-16-le", 2), ("utf8", "utf-8", 1)]
+    for unit, encoding, width in units:
+        answer = await predict(inputs=text, truncation="select", offset_unit=unit)
+        (prediction,) = answer.json()["predictions"]
+        source = prediction["source"]
+        read = [
+            text.encode(encoding)[width * passage["start"] : width * passage["end"]].decode(
+                encoding
+            )
+            for passage in source["passages"]
+        ]
+        assert read == ["😀", " ".join(["grüße"] * 62)]
+        assert source["used_end"] == source["passages"][-1]["end"]
+        assert (source["used_tokens"], source["truncated"]) == (64, True)
+        assert "truncated" in prediction["warnings"]
+        PredictResponse.model_validate_json(answer.content, extra="forbid")
+
+
+async def test_passages_are_left_out_where_the_whole_text_or_its_lead_was_read(
+    predict: Predict,
+) -> None:
+    for fields in ({"truncation": "select"}, {"inputs": "word " * 100}):
+        (prediction,) = (await predict(**fields)).json()["predictions"]
+        assert "passages" not in prediction["source"]
+
+
+async def test_key_sentences_are_slices_with_scores_in_the_unit_asked_for(
+    predict: Predict,
+) -> None:
+    text = "😀 grüße aus der Stadt"
+    for unit, encoding, width in [("utf16", "utf-16-le", 2), ("utf8", "utf-8", 1)]:
+        answer = await predict(inputs=text, offset_unit=unit, key_sentences=4)
+        (prediction,) = answer.json()["predictions"]
+        assert [found["text"] for found in prediction["key_sentences"]] == text.split()[:4]
+        for found in prediction["key_sentences"]:
+            piece = text.encode(encoding)[width * found["start"] : width * found["end"]]
+            assert piece.decode(encoding) == found["text"]
+            assert found["score"] == 0.1
+
+
+@pytest.mark.parametrize("wanted", [0, 1, 10])
+async def test_there_are_at_most_as_many_key_sentences_as_wanted(
+    predict: Predict, wanted: int
+) -> None:
+    answer = await predict(inputs="one two", key_sentences=wanted)
+    assert len(answer.json()["predictions"][0]["key_sentences"]) == min(wanted, 2)
+
+
+async def test_candidates_are_different_texts_with_the_summary_first(predict: Predict) -> None:
+    (prediction,) = (await predict(candidates=3)).json()["predictions"]
+    assert prediction["candidates"] == [
+        {"summary": "The city council voted on", "score": 0.0},
+        {"summary": "The city council voted", "score": -1.0},
+        {"summary": "The city council", "score": -2.0},
+    ]
+    (prediction,) = (await predict(candidates=2, case="title")).json()["predictions"]
+    found = [candidate["summary"] for candidate in prediction["candidates"]]
+    assert found == ["The City Council Voted On", "The City Council Voted"]
+    assert prediction["summary"] == found[0]
+
+
+async def test_candidates_that_differ_in_case_alone_are_one_in_title_case(
+    predict: Predict, predictor: Any
+) -> None:
+    written = ["The city council voted on", "The City council voted on", "", "The end"]
+    predictor.change = lambda summary: replace(
+        summary, candidates=[Candidate(text=text, score=-1.5) for text in written]
+    )
+    for case, expected in [("sentence", [written[0], written[1], written[3]]),
+                           ("title", ["The City Council Voted On", "The End"])]:  # fmt: skip
+        (prediction,) = (await predict(candidates=4, case=case)).json()["predictions"]
+        assert [found["summary"] for found in prediction["candidates"]] == expected
+
+
+async def test_without_others_there_is_no_list_of_candidates(predict: Predict) -> None:
+    (prediction,) = (await predict(candidates=1)).json()["predictions"]
+    assert "candidates" not in prediction
+
+
+async def test_more_candidates_than_the_models_beams_widen_the_search(
+    predict: Predict, predictor: Any
+) -> None:
+    for fields in ({"candidates": 5}, {"candidates": 2}, {"candidates": 2, "num_beams": 2}):
+        await predict(**fields)
+    assert [options.num_beams for _, options in predictor.calls] == [5, 4, 2]
 
 
 async def test_warnings_name_what_is_wrong_with_text_and_summary(
@@ -231,15 +328,21 @@ async def test_another_request_id_is_replaced(client: httpx.AsyncClient, bad: st
         ({"length_penalty": -0.1}, "length_penalty should be greater than or equal to 0"),
         ({"length_penalty": 5.1}, "length_penalty should be less than or equal to 5"),
         ({"length_penalty": "1"}, "length_penalty should be a valid number"),
-        ({"truncation": "tail"}, "truncation should be 'lead' or 'error'"),
+        ({"truncation": "tail"}, "truncation should be 'lead', 'select' or 'error'"),
         ({"attention": "heads"}, "attention should be 'sources', 'matrix' or 'none'"),
         ({"unit": "sentence"}, "unit should be 'token' or 'word'"),
         ({"offset_unit": "bytes"}, "offset_unit should be 'code_point', 'utf16' or 'utf8'"),
         ({"num_beam": 1}, "unknown field; did you mean num_beams?"),
         ({"wholly different": 1}, "unknown field; the fields are inputs, style"),
-        ({"key_sentences": 3}, "unknown field"),
-        ({"support": True}, "unknown field"),
-        ({"candidates": 2}, "unknown field"),
+        ({"key_sentences": -1}, "key_sentences should be greater than or equal to 0"),
+        ({"key_sentences": 11}, "key_sentences should be less than or equal to 10"),
+        ({"key_sentences": "3"}, "key_sentences should be a valid integer"),
+        ({"key_sentences": None}, "key_sentences should be a valid integer"),
+        ({"support": True}, "support should be 'strict' or 'loose'"),
+        ({"candidates": 0}, "candidates should be greater than or equal to 1"),
+        ({"candidates": 6}, "candidates should be less than or equal to 5"),
+        ({"candidates": 1.0}, "candidates should be a valid integer"),
+        ({"candidates": 3, "num_beams": 2}, "candidates should be at most num_beams: 3 are asked"),
     ],
 )
 async def test_a_broken_rule_is_named(

@@ -51,6 +51,8 @@ async def test_info_lists_defaults_and_limits(client: httpx.AsyncClient) -> None
         "max_input_characters": 2000,
         "max_body_bytes": 4096,
         "max_num_beams": 8,
+        "max_candidates": 5,
+        "max_key_sentences": 10,
         "max_matrix_cells": 65_536,
     }
 

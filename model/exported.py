@@ -1,0 +1,80 @@
+"""An exported SavedModel, asked without the service."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.artifact import SUMMARIZE, TOKENIZER, read_manifest
+from model.data import padded
+from model.tokenizer import PAD_ID, Tokenizer
+
+BATCH = 16
+
+
+class Written(NamedTuple):
+    """A summary and how sure the model is of it."""
+
+    text: str
+    log_prob: float  # mean a token, in nats, as `low_confidence` reads it
+
+
+class ExportedModel:
+    """Summarizes with a SavedModel and the defaults of its manifest."""
+
+    def __init__(
+        self, directory: Path, *, num_beams: int | None = None, strict: bool = True
+    ) -> None:
+        import tensorflow as tf  # loaded here: a command line answers --help without it
+
+        self.manifest = read_manifest(directory)
+        self.tokenizer = Tokenizer.load(directory / TOKENIZER)
+        self.num_beams, self.strict = num_beams or self.manifest.default_num_beams, strict
+        self._loaded = tf.saved_model.load(str(directory / "saved_model"))
+        self._summarize = self._loaded.signatures[SUMMARIZE]
+        self._constant = tf.constant
+
+    def summarize(self, texts: Sequence[str], styles: Sequence[str]) -> list[Written]:
+        """The summaries, in the order of the texts; the default style where one is unknown."""
+        manifest = self.manifest
+        limit = manifest.max_source_tokens
+        sources = [self.tokenizer.encode(text, limit).ids for text in texts]
+        summaries = [Written("", 0.0)] * len(texts)
+        order = sorted(range(len(texts)), key=lambda i: len(sources[i]))
+        for chunk in _chunks(order, BATCH):
+            source_ids = padded([sources[i] for i in chunk], len(sources[chunk[-1]]))
+            known = [s if s in manifest.styles else manifest.default_style for s in styles]
+            style_ids = [manifest.styles.index(known[i]) for i in chunk]
+            found = self._ask(source_ids, np.array(style_ids, np.int32))
+            for i, row, log_probs in zip(chunk, *found, strict=True):
+                summaries[i] = self._written(row, log_probs)
+        return summaries
+
+    def _written(self, row: NDArray[np.int32], log_probs: NDArray[np.float32]) -> Written:
+        kept = [int(t) for t in row if t not in (PAD_ID, self.tokenizer.eos_id)]
+        mean = float(log_probs[row != PAD_ID].mean())
+        return Written(self.tokenizer.decode(kept).text, mean)
+
+    def _ask(self, source_ids: Any, style_ids: Any) -> tuple[Any, Any]:
+        manifest, batch = self.manifest, len(source_ids)
+        found = self._summarize(
+            source_ids=self._constant(source_ids),
+            source_keep_mask=self._constant(source_ids > 0),
+            style_ids=self._constant(style_ids),
+            max_new_tokens=self._constant([manifest.default_max_new_tokens] * batch),
+            min_new_tokens=self._constant([manifest.default_min_new_tokens] * batch),
+            length_penalty=self._constant([manifest.default_length_penalty] * batch),
+            num_beams=self._constant(self.num_beams),
+            strict_support=self._constant([self.strict] * batch),
+            sentence_ids=self._constant(0 * source_ids),
+        )
+        return found["summary_ids"].numpy(), found["log_probs"].numpy()
+
+
+def _chunks(order: Sequence[int], size: int) -> Iterator[Sequence[int]]:
+    for first in range(0, len(order), size):
+        yield order[first : first + size]

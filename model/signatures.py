@@ -1,0 +1,75 @@
+"""The signatures of a SavedModel, traced over one set of weights. Imports TensorFlow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from model import artifact
+from model.decoding import SearchOptions
+from model.inference import Inference
+
+PRECISION = "float32"
+"""What an export computes in, whatever its training computed in."""
+
+
+class Signatures(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
+    """`summarize` and `score` over one set of weights."""
+
+    def __init__(self, inference: Inference, tokenizer_sha256: str) -> None:
+        super().__init__()
+        self._inference = inference
+        self.weights = [variable.value for variable in inference.model.variables]
+        self.tokenizer_sha256 = tf.Variable(tokenizer_sha256, trainable=False)
+
+    def functions(self) -> dict[str, Any]:
+        """The traced signatures by name."""
+        return {
+            artifact.SUMMARIZE: _traced(self._summarize, artifact.SUMMARIZE_INPUTS),
+            artifact.SCORE: _traced(self._score, artifact.SCORE_INPUTS),
+            artifact.SCORE_SENTENCES: _traced(
+                self._score_sentences, artifact.SCORE_SENTENCES_INPUTS
+            ),
+        }
+
+    def _summarize(self, **inputs: Any) -> dict[str, Any]:
+        options = SearchOptions(*(inputs[name] for name in SearchOptions._fields))
+        found = self._inference.summarize(
+            inputs["source_ids"],
+            inputs["source_keep_mask"],
+            inputs["style_ids"],
+            options,
+            inputs["sentence_ids"],
+        )
+        return {
+            "summary_ids": found.summary_ids,
+            "hypothesis_ids": found.hypothesis_ids,
+            "score_per_hypothesis": found.score_per_hypothesis,
+            "sentence_logits": found.sentence_logits,
+            **found.numbers._asdict(),
+        }
+
+    def _score(self, **inputs: Any) -> dict[str, Any]:
+        return dict(self._inference.score(**inputs)._asdict())
+
+    def _score_sentences(self, **inputs: Any) -> dict[str, Any]:
+        return {"sentence_logits": self._inference.score_sentences(**inputs)}
+
+
+_RANKS = {
+    "source_ids": 2,
+    "source_keep_mask": 2,
+    "summary_ids": 2,
+    "sentence_ids": 2,
+    "num_beams": 0,
+}
+
+
+def _traced(function: Any, inputs: Mapping[str, str]) -> Any:
+    specs = {
+        name: tf.TensorSpec([None] * _RANKS.get(name, 1), dtype, name=name)
+        for name, dtype in inputs.items()
+    }
+    return tf.function(function, autograph=False).get_concrete_function(**specs)

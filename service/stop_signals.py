@@ -1,0 +1,18 @@
+"""The signals that stop the service, from the first moment of its process."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+STOPS = (signal.SIGTERM, signal.SIGINT)
+
+
+def end_at_once() -> None:
+    """Lets a stop end the process with status 0, until the server handles it.
+
+    Process 1 of a container ignores SIGTERM unless told otherwise, and the imports take a
+    while. Nothing is open yet, and no module that is half imported gets an exception to catch.
+    """
+    for number in STOPS:
+        signal.signal(number, lambda *_: os._exit(0))

@@ -1,0 +1,83 @@
+"""A job trains on JAX where no TensorFlow is, and goes on and is exported under TensorFlow."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from model.artifact import read_manifest
+from model.checkpoint import read_state
+from model.corpus import Corpus
+from model.job import Job
+from model.readers import DataFile
+from model.train import BUILT_IN, main, options_of, parse_arguments
+from model.validation import measure
+
+ROOT = Path(__file__).parents[2]
+STEPS = 4
+SMALL = (
+    "--data builtin --precision float32 --golden-lead 0 --hidden-dim 16 --num-layers 1 "
+    "--vocab-size 600 --max-source-tokens 48 --bucket-tokens 48 --max-summary-tokens 6 "
+    "--tokens-per-batch 1024 --warmup-steps 2 --decay-steps 2 --validation-steps 100 "
+    "--dropout 0.1 --ema-decay 0.9 --label-smoothing 0.1 --merge-dropout 0.1"
+).split()
+
+
+def arguments(out: Path, steps: int = STEPS) -> list[str]:
+    return [*SMALL, "--out", str(out), "--steps", str(steps)]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """What JAX wrote, and what it reported."""
+    out = tmp_path_factory.mktemp("jax") / "out"
+    python = os.environ["BACKEND_PYTHON"]
+    without = subprocess.run([python, "-c", "import tensorflow"], capture_output=True, check=False)
+    assert without.returncode, "the other environment has TensorFlow"
+    environment = os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [python, "-m", "model.train", *arguments(out)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=500,
+    )
+    assert done.returncode == 0, done.stderr
+    return out, done.stdout
+
+
+@pytest.mark.timeout(600)
+def test_it_trains_without_tensorflow_and_says_how_to_export(trained: tuple[Path, str]) -> None:
+    out, printed = trained
+    assert read_state(out / "checkpoint.npz")["step"] == STEPS
+    assert "the same command under TensorFlow exports it" in printed
+    assert not (out / "artifacts").exists()
+
+
+@pytest.mark.timeout(600)
+def test_the_loss_is_the_same_to_six_digits(trained: tuple[Path, str], tmp_path: Path) -> None:
+    out = shutil.copytree(trained[0], tmp_path / "out")
+    options = options_of(vars(parse_arguments(arguments(out))))
+    corpus = Corpus.read([DataFile.parse(str(BUILT_IN))], [], options.batches.max_source_tokens)
+    job = Job(out, corpus, options)
+    assert job.resume()
+    assert job.average
+    with job.average.in_place():
+        found = measure(
+            job.inference, job.tokenizer, job.truecaser, corpus.validation, options.batches
+        )
+    [*_, last] = job.history.rows()
+    assert found["loss"] == pytest.approx(last["validation"]["builtin"]["loss"], rel=1e-6)
+
+
+@pytest.mark.timeout(600)
+def test_tensorflow_goes_on_and_exports(trained: tuple[Path, str], tmp_path: Path) -> None:
+    out = shutil.copytree(trained[0], tmp_path / "out")
+    assert main(arguments(out, STEPS + 2)) == 0
+    assert read_state(out / "checkpoint.npz")["step"] == STEPS + 2
+    assert read_manifest(out / "artifacts" / "1").training["progress"]["step"] == STEPS + 2
