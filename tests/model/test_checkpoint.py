@@ -22,6 +22,8 @@ INPUTS = {
     "source_keep_mask": np.ones((1, 4), bool),
     "previous_ids": np.array([[3, 6]], np.int32),
     "summary_ids": np.array([[6, 1]], np.int32),
+    "sentence_ids": np.array([[1, 1, 2, 0]], np.int32),
+    "sentence_targets": np.array([[0, 1]], np.float32),
 }
 Job = tuple[Summarizer, keras.optimizers.Optimizer]
 
@@ -52,7 +54,8 @@ def train(job: Job, steps: int = 1) -> None:
     network, optimizer = job
     for _ in range(steps):
         with tf.GradientTape() as tape:
-            loss = -tf.reduce_mean(network(INPUTS, training=True))
+            found = network(INPUTS, training=True)
+            loss = -tf.reduce_mean(found["summary"]) - found["sentences"][0, 1]
         weights = network.trainable_variables
         gradients = tape.gradient(loss, [weight.value for weight in weights])
         optimizer.apply(gradients, weights)
