@@ -149,7 +149,7 @@ def rotate(inputs: Tensor) -> Tensor:
     frequencies = ops.power(1.0 / ROTARY_BASE, exponents)
     angles = ops.cast(ops.arange(length), "float32")[:, None] * frequencies[None, :]  # (S, d/2)
     cos, sin = ops.cast(ops.cos(angles), inputs.dtype), ops.cast(ops.sin(angles), inputs.dtype)
-    first, second = inputs[..., :half], inputs[..., half:]
+    first, second = ops.split(inputs, 2, axis=-1)
     return ops.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)
 
 

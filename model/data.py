@@ -15,6 +15,9 @@ from model.sentences import sentence_ids, split_sentences
 from model.tokenizer import EOS_ID, MASK_ID, PAD_ID, Tokenizer
 from model.truecasing import Truecaser
 
+SHORTEST_CUT = 24
+"""Tokens; a sentence has about as many."""
+
 CHARACTERS_PER_TOKEN = 8
 """More than any English text needs; texts are cut to this before they are tokenized."""
 
@@ -38,8 +41,10 @@ class BatchOptions:
     explanations by removal are honest only for a model that has seen removal. `short_share` of them
     are cut at `short_source_tokens`, since long sources cost more and most of a headline stands
     early. `inner_share` of them come without their first two sentences, as texts do that don't
-    begin with what matters, and with the labels of model/lead_oracle.py. `formulaic_share` of the
-    headlines that only announce a statement are kept: they say nothing of what was stated.
+    begin with what matters, and with the labels of model/lead_oracle.py. `cut_share` of them are
+    cut at a random length, as short texts are, where enough of the summary remains in them.
+    `formulaic_share` of the headlines that only announce a statement are kept: they say nothing of
+    what was stated.
     """
 
     max_source_tokens: int = 160
@@ -50,6 +55,7 @@ class BatchOptions:
     short_source_tokens: int = 128
     short_share: float = 0.0
     inner_share: float = 0.1
+    cut_share: float = 0.15
     formulaic_share: float = 1.0
     hidden_share: float = 0.1
     word_dropout: float = 0.05
@@ -151,6 +157,10 @@ class Batches:
         summaries = encode([self.truecaser.truecase(e.summary, e.text) for e in examples])
         short = rng.random(len(examples)) < options.short_share
         inner = rng.random(len(examples)) < options.inner_share
+        cut = rng.random(len(examples)) < options.cut_share
+        longest = max(options.max_source_tokens, SHORTEST_CUT)
+        lengths = np.geomspace(SHORTEST_CUT, longest, len(examples) + 1).astype(int)
+        lengths = rng.permutation(lengths[1:])
         rows = []
         for i, example in enumerate(examples):
             limit = options.short_source_tokens if short[i] else options.max_source_tokens
@@ -159,7 +169,11 @@ class Batches:
                 [*summaries[i], EOS_ID][: options.max_summary_tokens],
                 self.starts[example.style],
             )
-            rows.append(self._inner(example, row) if inner[i] else row)
+            if inner[i]:
+                row = self._inner(example, row)
+            elif cut[i]:
+                row = _cut(row, lengths[i])
+            rows.append(row)
         return rows
 
     def _inner(self, example: Example, whole: _Row) -> _Row:
@@ -182,7 +196,9 @@ class Batches:
 
     def _chunks(self, rows: Sequence[_Row], rng: np.random.Generator) -> list[list[int]]:
         options = self.options
-        order = sorted(range(len(rows)), key=lambda i: (len(rows[i].source), i))
+        # Long summaries together as well: the loss is over the whole vocabulary at each position.
+        lengths = [(self._bucket(len(row.source)), len(row.summary)) for row in rows]
+        order = sorted(range(len(rows)), key=lambda i: (lengths[i], i))
         chunks: list[list[int]] = []
         while order:
             size = max(1, options.tokens_per_batch // self._bucket(len(rows[order[-1]].source)))
@@ -222,6 +238,14 @@ class Batches:
         rates = np.where(chosen, rng.random(rows), 0.0)
         hidden = rng.random(source_ids.shape) < rates[:, None]
         return np.asarray((source_ids != PAD_ID) & (~hidden | (source_ids == EOS_ID)))
+
+
+def _cut(row: _Row, length: int) -> _Row:
+    """The example with the first `length` tokens of its text, if they tell what its summary does."""
+    source = [*row.source[: length - 1], EOS_ID]
+    if len(source) >= len(row.source) or _known_share(row.summary, source) < KNOWN_SHARE:
+        return row
+    return replace(row, source=source)
 
 
 def _known_share(summary: Sequence[int], source: Sequence[int]) -> float:

@@ -119,5 +119,5 @@ def vocabulary_log_probs(source: Source, prediction: Prediction, vocab_size: int
     copied = add_by_id(ids, prediction.attention_weights, vocab_size)
     copied = prediction.copy_gate[:, :, None] * copied
     generated = 1.0 - prediction.copy_gate[:, :, None]
-    generated = generated * ops.exp(prediction.generator_log_probs)
+    generated = generated * ops.softmax(prediction.generator_logits, axis=-1)
     return ops.log(copied + generated + LOG_FLOOR)

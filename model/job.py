@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -215,7 +216,8 @@ class Job:
 
     def _stream(self) -> Iterator[Batch]:
         while not self.is_done():
-            for batch in self.batches.epoch(self.state["epoch"], skip=self.state["position"]):
+            batches = self.batches.epoch(self.state["epoch"], skip=self.state["position"])
+            for batch in made_ahead(batches):
                 yield batch
                 if self.is_done():
                     return
@@ -255,6 +257,15 @@ class Job:
             return
         self.state |= {"best": {"rouge": rouge, "step": self.state["step"]}, "worse": 0}
         checkpoint.save_checkpoint(self.out / BEST, self.model, None, self.state["best"])
+
+
+def made_ahead(batches: Iterator[Batch]) -> Iterator[Batch]:
+    """The same batches, each made while the one before it is trained on."""
+    with ThreadPoolExecutor(1, "batches") as executor:
+        coming = executor.submit(next, batches, None)
+        while (batch := coming.result()) is not None:
+            coming = executor.submit(next, batches, None)
+            yield batch
 
 
 def take_tokenizer(directory: Path, out: Path) -> None:

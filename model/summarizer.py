@@ -29,7 +29,7 @@ class Source(NamedTuple):
 class Prediction(NamedTuple):
     """What the decoder says of each position (B, T, ...), all in float32."""
 
-    generator_log_probs: Tensor  # (B, T, V), before the gate
+    generator_logits: Tensor  # (B, T, V), before the gate
     attention_weights: Tensor  # (B, T, S)
     copy_gate: Tensor  # (B, T), the probability of COPYING
 
@@ -169,7 +169,7 @@ class Summarizer(keras.Model):  # type: ignore[misc]  # Keras is untyped
         hidden = self.decoder_norm(hidden + self.dropout(fed, training=training))
         logits = ops.matmul(hidden, ops.transpose(self.embedding.embeddings))  # (B, T, V)
         copy_gate = ops.sigmoid(self.copy_gate_dense(hidden))[..., 0]  # (B, T)
-        return Prediction(ops.log_softmax(logits, axis=-1), attention_weights, copy_gate)
+        return Prediction(logits, attention_weights, copy_gate)
 
     def score_sentences(self, source: Source, sentence_ids: Tensor, num_sentences: Any) -> Tensor:
         """Logits (B, N) of the sentences numbered 1 to N in int32 (B, S), for extraction."""
@@ -200,10 +200,8 @@ def score(source: Source, prediction: Prediction, summary_ids: Tensor) -> Score:
     """The numbers of `summary_ids` int32 (B, T) under a teacher-forced prediction."""
     matches = ops.equal(source.ids[:, None, :], summary_ids[:, :, None])  # (B, T, S)
     copy_mass = ops.sum(ops.where(matches, prediction.attention_weights, 0.0), axis=-1)
-    chosen = ops.take_along_axis(
-        prediction.generator_log_probs, ops.cast(summary_ids, "int32")[:, :, None], axis=-1
-    )[..., 0]
     copied_prob = prediction.copy_gate * copy_mass
+    chosen = _generator_log_probs(prediction, summary_ids)
     generated_prob = (1.0 - prediction.copy_gate) * ops.exp(chosen)
     log_probs = ops.log(copied_prob + generated_prob + LOG_FLOOR)
     return Score(
@@ -219,8 +217,12 @@ def generator_smoothing(prediction: Prediction, scored: Score, summary_ids: Tens
     gradients of copy gate and attention stay those of the likelihood.
     """
     share = scored.generated_prob / (scored.copied_prob + scored.generated_prob + LOG_FLOOR)
-    chosen = ops.take_along_axis(
-        prediction.generator_log_probs, ops.cast(summary_ids, "int32")[:, :, None], axis=-1
-    )[..., 0]
-    uniform = ops.mean(prediction.generator_log_probs, axis=-1)
-    return ops.stop_gradient(share) * (chosen - uniform)
+    logits = prediction.generator_logits
+    uniform = ops.mean(logits, axis=-1) - ops.logsumexp(logits, axis=-1)  # (B, T)
+    return ops.stop_gradient(share) * (_generator_log_probs(prediction, summary_ids) - uniform)
+
+
+def _generator_log_probs(prediction: Prediction, summary_ids: Tensor) -> Tensor:
+    """(B, T), of the given tokens. One fused operation: nothing else as wide as V is written."""
+    ids = ops.cast(summary_ids, "int32")
+    return -ops.sparse_categorical_crossentropy(ids, prediction.generator_logits, from_logits=True)

@@ -40,6 +40,7 @@ def measure(
     plain = replace(
         options,
         inner_share=0.0,
+        cut_share=0.0,
         formulaic_share=1.0,
         hidden_share=0.0,
         word_dropout=0.0,

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from model.data import (
+    SHORTEST_CUT,
     Batch,
     Batches,
     BatchOptions,
@@ -26,6 +27,7 @@ OPTIONS = BatchOptions(
     bucket_tokens=16,
     window_batches=4,
     inner_share=0.0,
+    cut_share=0.0,
     seed=7,
 )
 PLAIN = replace(OPTIONS, hidden_share=0.0, word_dropout=0.0)
@@ -262,6 +264,32 @@ REST = (
     "Bread prices rose. Nothing else was on the agenda of the evening."
 )
 WHOLE = [Example(LEAD + REST, "Council approved harbour tram line", "headline", "town")]
+
+
+def test_a_text_is_cut_only_where_its_summary_remains(make_batches: Callable[..., Batches]) -> None:
+    options = replace(PLAIN, cut_share=1.0, max_source_tokens=200)
+    told_early = WHOLE[0]
+    told_late = replace(told_early, text=f"{REST} {LEAD}", summary="Line opens next spring")
+    whole = source_lengths(make_batches(replace(options, cut_share=0.0), [(WHOLE * 40, 1.0)]))
+    cut = source_lengths(make_batches(options, [([told_early] * 40, 1.0)]))
+    assert len(whole) == 1
+    assert SHORTEST_CUT <= min(cut) < max(cut) <= max(whole)
+    assert len(cut) > 5
+    late = source_lengths(make_batches(options, [([told_late] * 40, 1.0)]))
+    assert min(late) > max(whole) - 10
+
+
+def test_summaries_of_a_batch_are_about_as_long(make_batches: Callable[..., Batches]) -> None:
+    """What is padded of a summary costs a row of the vocabulary."""
+    text = WHOLE[0].text
+    pairs = [
+        Example(text, " ".join(text.split()[:count]), "headline", "town") for count in [3, 12] * 20
+    ]
+    options = replace(PLAIN, window_batches=16)
+    batches = list(make_batches(options, [(pairs, 1.0)]).epoch(0))
+    assert len(batches) > 2
+    mixed = [batch for batch in batches if np.ptp((batch.summary_ids != PAD_ID).sum(axis=1)) > 3]
+    assert len(mixed) <= 1
 
 
 def inner(make_batches: Callable[..., Batches], example: Example) -> Batch:

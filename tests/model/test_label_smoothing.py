@@ -31,7 +31,7 @@ def gradients(smoothing: float) -> tuple[list[Any], Any]:
     inputs = [tf.constant(value) for value in (LOGITS, ATTENTION, GATE)]
     with tf.GradientTape() as tape:
         tape.watch(inputs)
-        prediction = Prediction(tf.nn.log_softmax(inputs[0]), inputs[1], inputs[2])
+        prediction = Prediction(*inputs)
         nothing = tf.zeros((1, 3, 1))
         projected = dict.fromkeys(("encoder_output", "key", "value"), nothing)
         source = Source(SOURCE_IDS, SOURCE_IDS > 0, initial_state=(nothing, nothing), **projected)

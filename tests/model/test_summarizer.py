@@ -49,9 +49,14 @@ def test_prediction_shapes(network: Summarizer) -> None:
     assert shapes == [(2, 4, 20), (2, 4, 8), (2, 4)]
 
 
-def test_generator_probabilities_sum_to_one(network: Summarizer) -> None:
-    log_probs, _, _ = predictions(network)
-    np.testing.assert_allclose(np.exp(log_probs).sum(axis=-1), 1.0, atol=1e-5)
+def test_what_is_not_copied_is_spread_over_the_vocabulary(network: Summarizer) -> None:
+    source = network.encode(SOURCE, KEEP)
+    prediction = network.predict_all(source, PREVIOUS)
+    each = [
+        score(source, prediction, np.full_like(PREVIOUS, token)).generated_prob
+        for token in range(network.config.vocab_size)
+    ]
+    np.testing.assert_allclose(np.sum(each, axis=0), 1.0 - prediction.copy_gate, atol=1e-5)
 
 
 def test_attention_is_a_distribution_over_kept_tokens(network: Summarizer) -> None:
@@ -159,7 +164,7 @@ def test_score_by_hand() -> None:
     attention = np.array([[[0.3, 0.2, 0.4, 0.1]] * 3], np.float32)
     gate = np.array([[0.75, 0.75, 0.0]], np.float32)
     summary_ids = np.array([[5, 1, 7]], np.int32)
-    found = score(source, Prediction(generator, attention, gate), summary_ids)
+    found = score(source, Prediction(generator + 3.0, attention, gate), summary_ids)
     np.testing.assert_allclose(found.copied_prob, [[0.75 * 0.7, 0.0, 0.0]], atol=1e-6)
     np.testing.assert_allclose(found.generated_prob, [[0.25 * 0.2, 0.25 * 0.2, 0.1]], atol=1e-6)
     np.testing.assert_allclose(found.log_probs, np.log([[0.575, 0.05, 0.1]]), atol=1e-5)
@@ -175,7 +180,7 @@ def test_log_probs_are_of_the_sum_of_copying_and_generating(network: Summarizer)
 def test_an_impossible_token_has_a_finite_log_prob() -> None:
     source = Source(np.array([[5, 6]], np.int32), None, None, None, None, (None, None))
     prediction = Prediction(
-        np.full((1, 1, 8), -np.inf, np.float32),
+        np.where(np.arange(8) == 7, -1e9, 0.0).astype(np.float32)[None, None],
         np.array([[[1.0, 0.0]]], np.float32),
         np.ones((1, 1), np.float32),
     )
