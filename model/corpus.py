@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from model.data import CHARACTERS_PER_TOKEN
@@ -34,7 +34,11 @@ class Corpus:
         """
         limit = max_source_tokens * CHARACTERS_PER_TOKEN
         groups = [(read_examples(f.address, limit, max_bad_rows), f.weight) for f in files]
-        held_out = [e for path in validation for e in read_examples(path, limit, max_bad_rows)]
+        held_out = [
+            _without_gap(example)
+            for path in validation
+            for example in read_examples(path, limit, max_bad_rows)
+        ]
         return cls(groups, held_out) if held_out else cls._split(groups)
 
     @classmethod
@@ -44,10 +48,18 @@ class Corpus:
             count = min(HELD_OUT_MOST, round(HELD_OUT_SHARE * len(examples)))
             every = len(examples) // count if count else len(examples) + 1
             chosen = set(range(0, count * every, every)) if count else set()
-            held_out += [examples[i] for i in sorted(chosen)]
+            held_out += [_without_gap(examples[i]) for i in sorted(chosen)]
             kept.append(([e for i, e in enumerate(examples) if i not in chosen], weight))
         return cls(kept, held_out)
 
     def sample(self, size: int) -> list[Example]:
         """About `size` examples of every file, evenly spread."""
         return [e for group, _ in self.groups for e in group[:: max(1, len(group) // size)]]
+
+
+def _without_gap(example: Example) -> Example:
+    """Cuts out the sentence that training would hide: validation reads texts as they are."""
+    if example.gap is None:
+        return example
+    start, end = example.gap
+    return replace(example, text=example.text[:start] + example.text[end:], gap=None)

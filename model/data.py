@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from model.denoising import hide
 from model.lead_oracle import HIDDEN, lead_oracle
 from model.readers import Example
 from model.sentences import sentence_ids, split_sentences
-from model.tokenizer import EOS_ID, MASK_ID, PAD_ID, Tokenizer
+from model.tokenizer import EOS_ID, MASK_ID, PAD_ID, Span, Tokenizer
 from model.truecasing import Truecaser
 
 SHORTEST_CUT = 24
@@ -164,17 +165,30 @@ class Batches:
         rows = []
         for i, example in enumerate(examples):
             limit = options.short_source_tokens if short[i] else options.max_source_tokens
+            source = sources[i]
+            if example.gap:
+                source = self._with_gap(example.text, example.gap, limit, rng)
             row = _Row(
-                [*sources[i][: limit - 1], EOS_ID],
+                [*source[: limit - 1], EOS_ID],
                 [*summaries[i], EOS_ID][: options.max_summary_tokens],
                 self.starts[example.style],
             )
-            if inner[i]:
+            if inner[i] and not example.gap:
                 row = self._inner(example, row)
-            elif cut[i]:
+            elif cut[i] and not example.gap:
                 row = _cut(row, lengths[i])
             rows.append(row)
         return rows
+
+    def _with_gap(self, text: str, gap: Span, limit: int, rng: np.random.Generator) -> list[int]:
+        """The ids of a text with a hidden sentence, of which the limit cuts as little as it can."""
+        start, end = gap
+        before, sentence, after = self.tokenizer.encode_ids(
+            [text[:start], text[start:end], text[end:]], self.options.merge_dropout, rng
+        )
+        hidden = hide(sentence, rng)
+        room = max(limit - 1 - len(hidden), 0)
+        return [*before[max(len(before) - room, 0) :], *hidden, *after]
 
     def _inner(self, example: Example, whole: _Row) -> _Row:
         """The example without its first two sentences; `whole` where none has a label."""
@@ -241,7 +255,7 @@ class Batches:
 
 
 def _cut(row: _Row, length: int) -> _Row:
-    """The example with the first `length` tokens of its text, if they tell what its summary does."""
+    """The example with the first `length` tokens of its text, if enough of its summary is there."""
     source = [*row.source[: length - 1], EOS_ID]
     if len(source) >= len(row.source) or _known_share(row.summary, source) < KNOWN_SHARE:
         return row

@@ -8,7 +8,7 @@ import hashlib
 import io
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +47,7 @@ def sha256_of(*paths: Path) -> str:
 @dataclass(frozen=True)
 class _File:
     path: Path
+    required: tuple[str, ...] = REQUIRED
 
     @property
     def name(self) -> str:
@@ -118,7 +119,7 @@ class CsvFile(_File):
             header = next(records, [])
         except csv.Error as error:
             raise DataError(f"{self.path}:1: not CSV: {error}") from error
-        _require_columns(f"{self.path}:1", header)
+        _require_columns(f"{self.path}:1", header, self.required)
         if len(set(header)) < len(header):
             raise DataError(f"{self.path}:1: a column's name comes twice")
         return header
@@ -162,7 +163,7 @@ class ParquetFile(_File):
             ) from error
         try:
             with read_errors_named(self.path), parquet.ParquetFile(self.path) as file:
-                _require_columns(str(self.path), file.schema_arrow.names)
+                _require_columns(str(self.path), file.schema_arrow.names, self.required)
                 columns = [n for n in file.schema_arrow.names if n in (*REQUIRED, *OPTIONAL)]
                 number = 0
                 for batch in file.iter_batches(batch_size=_PARQUET_ROWS, columns=columns):
@@ -173,12 +174,16 @@ class ParquetFile(_File):
             raise DataError(f"{self.path}: can't be read: {first_line(error)}") from error
 
 
-def _require_columns(place: str, names: list[str]) -> None:
-    if missing := [name for name in REQUIRED if name not in names]:
+def _require_columns(place: str, names: Sequence[str], required: Sequence[str]) -> None:
+    if missing := [name for name in required if name not in names]:
         raise DataError(
-            f"{place}: must have the columns 'text' and 'summary', "
-            f"{' and '.join(repr(name) for name in missing)} is missing"
+            f"{place}: must have the column{'s' if len(required) > 1 else ''} "
+            f"{_listed(required)}, {_listed(missing)} is missing"
         )
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(repr(name) for name in names)
 
 
 def first_line(error: Exception) -> str:

@@ -7,7 +7,6 @@ so they teach content words and copying, not spelling.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -16,10 +15,10 @@ from pathlib import Path
 from model.readers.files import read_errors_named, sha256_of
 from model.readers.pickled_arrays import read_sequences
 from model.readers.rows import BadRowError, DataError, Row
+from model.readers.texts import STYLE, centrality
 
 REVIEWS, WORD_INDEX = "imdb.npz", "imdb_word_index.json"
 ARRAYS = ("x_train", "x_test")
-STYLE = "gap_sentence"
 SEGMENT_WORDS = 20
 BREAK = "br"
 """What is left of HTML's line break; two of them stand between paragraphs."""
@@ -123,15 +122,6 @@ def segments(words: Sequence[str]) -> list[list[str]]:
 
 
 def central_segment(parts: Sequence[Sequence[str]]) -> int:
-    """The segment with the highest ROUGE-1 F1 against all others together, the first of equals.
-
-    PEGASUS (Zhang et al. 2020, section 3.1.1) calls this choice "Ind-Orig". Words are compared as
-    they are, without stems.
-    """
-    whole = Counter(word for part in parts for word in part)
-    scores = []
-    for part in parts:
-        ours = Counter(part)
-        common = sum(min(count, whole[word] - count) for word, count in ours.items())
-        scores.append(2 * common / whole.total())
+    """The first of the segments that have most in common with all others."""
+    scores = centrality(parts)
     return scores.index(max(scores))

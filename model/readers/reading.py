@@ -11,6 +11,7 @@ from model.readers.files import CsvFile, JsonlFile, ParquetFile
 from model.readers.hub import HubSet
 from model.readers.imdb import ImdbReviews
 from model.readers.rows import BadRowError, DataError, Example, Row, Source, example_of
+from model.readers.texts import Texts, gap_example_of
 
 NAMED_ROWS = 5
 """Bad rows that a message names; the others are counted."""
@@ -19,8 +20,9 @@ NAMED_ROWS = 5
 def source_of(address: str | Path) -> Source:
     """What an address stands for.
 
-    `hf:OWNER/NAME…` is a data set of the hub, `imdb:DIRECTORY` Keras' reviews; anything else is a
-    file: `.parquet`, `.csv` or `.csv.gz`, and whatever has another ending is JSONL.
+    `hf:OWNER/NAME…` is a data set of the hub, `imdb:DIRECTORY` Keras' reviews, `texts:FILE` a file
+    of texts that need no summary. Anything else is a file: `.parquet`, `.csv` or `.csv.gz`; any
+    other ending is JSONL.
 
     Raises:
         DataError: the address breaks a rule of its kind.
@@ -30,7 +32,12 @@ def source_of(address: str | Path) -> Source:
         return HubSet.parse(rest)
     if kind == "imdb":
         return ImdbReviews(Path(rest))
-    path = Path(address)
+    if kind == "texts":
+        return Texts(_file_of(Path(rest)))
+    return _file_of(Path(address))
+
+
+def _file_of(path: Path) -> CsvFile | JsonlFile | ParquetFile:
     ending = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
     if ending.lower() == ".csv":
         return CsvFile(path)
@@ -118,7 +125,7 @@ def read_examples(
     Bad rows that are skipped are named on standard error, by place and rule, never by content.
 
     Args:
-        address: A file, `hf:…` or `imdb:…`, see `source_of`.
+        address: A file, `hf:…`, `imdb:…` or `texts:…`, see `source_of`.
         max_characters: Texts are cut here, which saves memory.
         max_bad_rows: The share of rows, from 0 to 1, that may break a rule.
 
@@ -126,11 +133,12 @@ def read_examples(
         DataError: the source can't be read, more rows than that are bad, or none is left.
     """
     source, bad = source_of(address), BadRows()
+    make = gap_example_of if isinstance(source, Texts) else example_of
     examples = []
     for row in source.rows():
         bad.total += 1
         try:
-            examples.append(example_of(row, source.origin, max_characters))
+            examples.append(make(row, source.origin, max_characters))
         except BadRowError as rule:
             bad.add(row, rule)
     if bad.share > max_bad_rows:

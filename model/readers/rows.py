@@ -19,12 +19,16 @@ class BadRowError(ValueError):
 
 @dataclass(frozen=True)
 class Example:
-    """One text and its reference summary; `origin` is the data set it came from."""
+    """One text and its reference summary; `origin` is the data set it came from.
+
+    `gap` is where the summary stands in the text, if it is a sentence of it that is to be hidden.
+    """
 
     text: str
     summary: str
     style: str
     origin: str
+    gap: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)

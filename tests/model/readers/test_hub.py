@@ -77,8 +77,8 @@ def test_columns_are_those_of_the_address_and_the_split_is_train(
         "hf:town-news:train",
         digest,
         [
-            ["A first text.", "First", "headline", "town-news"],
-            ["A second text.", "Second", "headline", "town-news"],
+            ["A first text.", "First", "headline", "town-news", None],
+            ["A second text.", "Second", "headline", "town-news", None],
         ],
     ]
 
@@ -87,7 +87,7 @@ def test_split_style_config_and_weight_may_be_given(answers: dict[str, object]) 
     answer = answers["hf:X:test?text=article&summary=highlights&style=kind&config=default=0.5"]
     assert isinstance(answer, list)
     assert answer[:2] == [0.5, "hf:town-news:test"]
-    assert answer[3] == [["A second text.", "Second", "title", "town-news"]]
+    assert answer[3] == [["A second text.", "Second", "title", "town-news", None]]
 
 
 @pytest.mark.parametrize(
