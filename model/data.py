@@ -16,6 +16,9 @@ from model.sentences import sentence_ids, split_sentences
 from model.tokenizer import EOS_ID, MASK_ID, PAD_ID, Span, Tokenizer
 from model.truecasing import Truecaser
 
+SUMMARY_BUCKET = 4
+"""Summaries are padded to multiples of this: each new shape costs seconds of tracing."""
+
 SHORTEST_CUT = 24
 """Tokens; a sentence has about as many."""
 
@@ -226,7 +229,8 @@ class Batches:
 
     def _batch(self, rows: Sequence[_Row], rng: np.random.Generator) -> Batch:
         length = self._bucket(max(len(row.source) for row in rows))
-        steps = max(len(row.summary) for row in rows)
+        longest = max(len(row.summary) for row in rows)
+        steps = min(-(-longest // SUMMARY_BUCKET) * SUMMARY_BUCKET, self.options.max_summary_tokens)
         source_ids = padded([row.source for row in rows], length)
         summary_ids = padded([row.summary for row in rows], steps)
         previous_ids = padded([[row.start, *row.summary[:-1]] for row in rows], steps)

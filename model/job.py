@@ -89,6 +89,10 @@ class Job:
             loss_weights={"summary": 1.0, "sentences": options.sentence_weight},
             jit_compile=False,
         )
+        # Keras makes its means of the losses here; made in the first step, they would cost another
+        # tracing of it.
+        nothing = {name: ops.zeros((1, 1)) for name in ("summary", "sentences")}
+        self.model.compute_loss(y=nothing, y_pred=nothing)
         self.inference = Inference(self.model, self.tokenizer, self.tokenizer.styles)
         self.average = WeightAverage(self.model, options.ema_decay) if options.ema_decay else None
         self.history = History(out, tensorboard)

@@ -44,6 +44,7 @@ OPTIONS = {
         max_source_tokens=32,
         max_summary_tokens=4,
         bucket_tokens=32,
+        inner_share=0.0,
         tokens_per_batch=128,
         window_batches=4,
         merge_dropout=0.1,
