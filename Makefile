@@ -27,7 +27,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo 'PYTHON=… names the Python (3.11 to 3.13) that a new .venv is made from.'
-	@echo 'ARGS=… is passed on by test, check (to pytest), train and evaluate.'
+	@echo 'ARGS=… is passed on by test, check (to pytest), train, evaluate and faithfulness.'
 
 .PHONY: serve
 serve: ## Serve the shipped model (HOST=127.0.0.1 PORT=8000)
@@ -45,6 +45,12 @@ evaluate: ## Compare a model with its baselines (DATA='validation.jsonl')
 	$(call require,DATA,DATA='validation.jsonl')
 	@scripts/set-up train
 	$(python) -m model.evaluate --data $(DATA) $(ARGS)
+
+.PHONY: faithfulness
+faithfulness: ## Measure a model's explanations (DATA='validation.jsonl')
+	$(call require,DATA,DATA='validation.jsonl')
+	@scripts/set-up train
+	$(python) -m model.faithfulness --data $(DATA) $(ARGS)
 
 .PHONY: bench-attention
 bench-attention: ## Time and memory of full and windowed attention

@@ -200,7 +200,8 @@ class Batches:
         if not labels:
             return whole
         text = example.text[spans[HIDDEN][0] :]
-        encoded = self.tokenizer.encode(text, self.options.max_source_tokens)
+        limit = self.options.max_source_tokens
+        encoded = self.tokenizer.encode(text, limit, whole_words=False)
         first = spans[HIDDEN][0]
         rest = [(start - first, end - first) for start, end in spans[HIDDEN:]]
         numbers = sentence_ids(encoded.spans, rest)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from keras import ops
+from keras import ops, tree
 
 from model import utf8
 from model.attention import Tensor
@@ -45,16 +45,31 @@ class Moment(NamedTuple):
 
 
 class Filter(Protocol):
-    """Judges the next token of every hypothesis; its state is one number a hypothesis."""
+    """Judges the next token of every hypothesis; its state is (B, K, …), one tensor or several."""
 
-    def judge(self, log_probs: Tensor, state: Tensor, moment: Moment) -> Tensor:
+    def start(self, zeros: Tensor) -> Any:
+        """The state before the first token; `zeros` are int32 (B, K)."""
+
+    def judge(self, log_probs: Tensor, state: Any, moment: Moment) -> Tensor:
         """Log-probabilities (B, K, V) with REFUSED added to what may not come."""
 
+    def advance(self, state: Any, token_ids: Tensor) -> Any:
+        """The state after tokens (B, K)."""
+
+
+class OneNumber:
+    """A filter whose state is one int32 a hypothesis, 0 at first, and stays so."""
+
+    def start(self, zeros: Tensor) -> Tensor:
+        """Nothing is written yet."""
+        return zeros
+
     def advance(self, state: Tensor, token_ids: Tensor) -> Tensor:
-        """The state (B, K) after tokens (B, K)."""
+        """Nothing to remember."""
+        return state
 
 
-class NeverTokens:
+class NeverTokens(OneNumber):
     """Refuses tokens that have no text, and the end before `min_new_tokens`."""
 
     def __init__(self, vocab_size: int, never_ids: Sequence[int]) -> None:
@@ -69,12 +84,8 @@ class NeverTokens:
         log_probs = log_probs + ops.convert_to_tensor(self._never)
         return log_probs + ops.cast(early, "float32")[:, None, None] * self._end
 
-    def advance(self, state: Tensor, token_ids: Tensor) -> Tensor:
-        """Nothing to remember."""
-        return state
 
-
-class NoRepeatedNgrams:
+class NoRepeatedNgrams(OneNumber):
     """Refuses a token that would complete an n-gram of ids which the hypothesis has already."""
 
     def __init__(self, size: int, vocab_size: int) -> None:
@@ -96,12 +107,8 @@ class NoRepeatedNgrams:
         penalty = ops.where(matches, REFUSED, 0.0)  # (B, K, T)
         return log_probs + add_by_id(ids, penalty, self.vocab_size)
 
-    def advance(self, state: Tensor, token_ids: Tensor) -> Tensor:
-        """Nothing to remember."""
-        return state
 
-
-class ValidUtf8:
+class ValidUtf8(OneNumber):
     """Refuses bytes that break a character, and those that leave no room to complete one."""
 
     def __init__(self, token_bytes: Sequence[bytes]) -> None:
@@ -132,7 +139,7 @@ class Hypotheses(NamedTuple):
     log_prob: Tensor  # float32 (B, K)
     length: Tensor  # int32 (B, K), `<eos>` counted
     finished: Tensor  # bool (B, K)
-    filter_states: State  # int32 (B, K) each
+    filter_states: tuple[Any, ...]  # (B, K, …) each
     state: State
 
 
@@ -162,7 +169,7 @@ def search(
     Returns:
         All K hypotheses by log_prob / ((5 + length) / 6) ** length_penalty, falling.
     """
-    beam = _first(state, start_ids, options, len(filters))
+    beam = _first(state, start_ids, options, filters)
     longest = ops.max(options.max_new_tokens)
 
     def go_on(step_number: Tensor, beam: Hypotheses) -> Tensor:
@@ -193,7 +200,9 @@ def add_by_id(ids: Tensor, values: Tensor, vocab_size: int) -> Tensor:
     return ops.reshape(flat, (shape[0], shape[1], vocab_size))
 
 
-def _first(state: State, start_ids: Tensor, options: SearchOptions, num_filters: int) -> Hypotheses:
+def _first(
+    state: State, start_ids: Tensor, options: SearchOptions, filters: Sequence[Filter]
+) -> Hypotheses:
     batch, beams = ops.shape(start_ids)[0], options.num_beams
     longest = ops.max(options.max_new_tokens)
     zeros = ops.zeros((batch, beams), "int32")
@@ -205,7 +214,7 @@ def _first(state: State, start_ids: Tensor, options: SearchOptions, num_filters:
         log_prob=log_prob + ops.zeros((batch, beams)),
         length=zeros,
         finished=zeros > 0,
-        filter_states=(zeros,) * num_filters,
+        filter_states=tuple(one.start(zeros) for one in filters),
         state=tuple(ops.repeat(part[:, None], beams, axis=1) for part in state),
     )
 
@@ -246,7 +255,7 @@ def _reorder(beam: Hypotheses, parent: Tensor) -> Hypotheses:
         log_prob=beam.log_prob,
         length=pick(beam.length),
         finished=pick(beam.finished),
-        filter_states=tuple(pick(part) for part in beam.filter_states),
+        filter_states=tree.map_structure(pick, beam.filter_states),
         state=tuple(pick(part) for part in beam.state),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -35,8 +35,25 @@ class ExportedModel:
         self.tokenizer = Tokenizer.load(directory / TOKENIZER)
         self.num_beams, self.strict = num_beams or self.manifest.default_num_beams, strict
         self._loaded = tf.saved_model.load(str(directory / "saved_model"))
-        self._summarize = self._loaded.signatures[SUMMARIZE]
         self._constant = tf.constant
+
+    @property
+    def weights(self) -> Sequence[Any]:
+        """The variables of the graph; what is assigned to them counts from the next call on."""
+        weights: Sequence[Any] = self._loaded.weights
+        return weights
+
+    def call(self, signature: str, inputs: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+        """The outputs of a signature of the contract for arrays of its inputs' types."""
+        tensors = {name: self._constant(value) for name, value in inputs.items()}
+        found = self._loaded.signatures[signature](**tensors)
+        return {name: value.numpy() for name, value in found.items()}
+
+    def summary_ids(self, source_ids: Sequence[int], style: str) -> list[int]:
+        """The ids of the summary of one source, its `<eos>` among them, without padding."""
+        style_ids = np.array([self.manifest.styles.index(style)], np.int32)
+        row = self._ask(np.array([source_ids], np.int32), style_ids)[0][0]
+        return [int(token_id) for token_id in row if token_id != PAD_ID]
 
     def summarize(self, texts: Sequence[str], styles: Sequence[str]) -> list[Written]:
         """The summaries, in the order of the texts; the default style where one is unknown."""
@@ -61,18 +78,19 @@ class ExportedModel:
 
     def _ask(self, source_ids: Any, style_ids: Any) -> tuple[Any, Any]:
         manifest, batch = self.manifest, len(source_ids)
-        found = self._summarize(
-            source_ids=self._constant(source_ids),
-            source_keep_mask=self._constant(source_ids > 0),
-            style_ids=self._constant(style_ids),
-            max_new_tokens=self._constant([manifest.default_max_new_tokens] * batch),
-            min_new_tokens=self._constant([manifest.default_min_new_tokens] * batch),
-            length_penalty=self._constant([manifest.default_length_penalty] * batch),
-            num_beams=self._constant(self.num_beams),
-            strict_support=self._constant([self.strict] * batch),
-            sentence_ids=self._constant(0 * source_ids),
-        )
-        return found["summary_ids"].numpy(), found["log_probs"].numpy()
+        inputs = {
+            "source_ids": source_ids,
+            "source_keep_mask": source_ids > 0,
+            "style_ids": style_ids,
+            "max_new_tokens": [manifest.default_max_new_tokens] * batch,
+            "min_new_tokens": [manifest.default_min_new_tokens] * batch,
+            "length_penalty": [manifest.default_length_penalty] * batch,
+            "num_beams": self.num_beams,
+            "strict_support": [self.strict] * batch,
+            "sentence_ids": 0 * source_ids,
+        }
+        found = self.call(SUMMARIZE, inputs)
+        return found["summary_ids"], found["log_probs"]
 
 
 def _chunks(order: Sequence[int], size: int) -> Iterator[Sequence[int]]:

@@ -19,7 +19,8 @@ from model.decoding import (
     search,
 )
 from model.summarizer import LOG_FLOOR, Prediction, Score, Source, Summarizer, score
-from model.support import SupportedNames, name_tables
+from model.support import SupportedNames
+from model.support_tables import support_tables
 from model.tokenizer import EOS_ID, PAD_ID, Tokenizer
 
 REPEATED_NGRAM = 3
@@ -49,11 +50,15 @@ class Inference:
             NoRepeatedNgrams(REPEATED_NGRAM, vocab_size),
             ValidUtf8(pieces),
         )
-        self._name_tables = name_tables(pieces)
+        self._support_tables = support_tables(pieces)
 
     def start_ids(self, style_ids: Tensor) -> Tensor:
         """int32 (B,) start tokens of styles given by their index."""
         return ops.take(ops.convert_to_tensor(self._start_ids, "int32"), style_ids)
+
+    def filters_for(self, source: Source) -> tuple[Filter, ...]:
+        """What steers the search over given sources."""
+        return (*self.filters, SupportedNames(self._support_tables, source.ids, source.mask))
 
     def summarize(
         self,
@@ -71,9 +76,7 @@ class Inference:
             return vocabulary_log_probs(source, prediction, self.model.config.vocab_size), state
 
         starts = self.start_ids(style_ids)
-        names = SupportedNames(self._name_tables, source.ids, source.mask)
-        filters = (*self.filters, names)
-        found = search(step, source.initial_state, starts, options, filters)
+        found = search(step, source.initial_state, starts, options, self.filters_for(source))
         best = found.ids[:, 0]
         sentence_logits = self._score_sentences(source, sentence_ids)
         numbers = self._score(source, starts, best)

@@ -28,6 +28,9 @@ PAD_ID, EOS_ID, MASK_ID = 0, 1, 2
 NUM_SPARE_STARTS = 4
 """Start tokens kept free, so that fine-tuning can add a style without a new vocabulary."""
 
+_LONGEST_CUT_WORD = 16
+"""Tokens given up at the end of a text that is cut, so that half a name is not taken for one."""
+
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -143,11 +146,18 @@ class Tokenizer:
         """The UTF-8 bytes, perhaps part of a character, that a token stands for."""
         return self._bytes[token_id]
 
-    def encode(self, text: str, max_tokens: int | None = None) -> EncodedText:
-        """Ids and spans of `text`, cut to its first `max_tokens` (`<eos>` counted)."""
+    def encode(
+        self, text: str, max_tokens: int | None = None, *, whole_words: bool = True
+    ) -> EncodedText:
+        """Ids and spans of `text`, cut to its first `max_tokens` (`<eos>` counted).
+
+        With `whole_words` the cut moves to the space before a word that it would split.
+        """
         encoding = self._backend.encode(text, add_special_tokens=False)
         total = len(encoding.ids) + 1
         kept = total - 1 if max_tokens is None else min(total - 1, max_tokens - 1)
+        if whole_words:
+            kept = _before_cut_word(text, encoding.offsets, kept)
         spans = [_trimmed(text, span) for span in encoding.offsets[:kept]]
         return EncodedText(
             ids=[*encoding.ids[:kept], EOS_ID],
@@ -239,6 +249,14 @@ def _token(backend: tokenizers.Tokenizer, token_id: int) -> str:
 
 def _merges(backend: tokenizers.Tokenizer) -> list[tuple[str, str]]:
     return [tuple(pair) for pair in json.loads(backend.to_str())["model"]["merges"]]
+
+
+def _before_cut_word(text: str, offsets: Sequence[Span], kept: int) -> int:
+    """How many tokens to keep, so that no word is cut; all, where a word is very long."""
+    for fewer in range(kept, max(0, kept - _LONGEST_CUT_WORD), -1):
+        if fewer == len(offsets) or text[offsets[fewer][0]].isspace():
+            return fewer
+    return kept
 
 
 def _trimmed(text: str, span: Span) -> Span:

@@ -137,7 +137,7 @@ def _judged(
         elif _initials(word) and not shouted:
             yield word, "name", supported
         elif shouted or _opens_sentence(summary, previous, word):
-            if usual_case.is_name(word.form):
+            if usual_case.is_name(word.form) and _has_capital(word):
                 yield word, "name", supported
         elif _has_capital(word):
             ordinary = usual_case.is_ordinary(word.form)

@@ -21,11 +21,12 @@ from fastapi import FastAPI
 from pydantic import ValidationError
 
 from service.app import LoadPredictor, create_app
+from service.engine_process import TARGET
 from service.http_protocol import http_protocol
 from service.logs import configure_logs
 from service.metrics import Metrics
-from service.predictor import DeviceUnavailable
-from service.saved_model import load_predictor
+from service.predictor import DeviceUnavailable, Predictor
+from service.scheduled_predictor import ScheduledPredictor
 from service.settings import PREFIX, Settings
 from service.settings_page import settings_page
 from service.telemetry import tell_unread
@@ -49,15 +50,11 @@ def serve(settings: Settings, load: LoadPredictor, metrics: Metrics | None = Non
             server.should_exit = True
 
     app = create_app(settings, load, on_load_failure, metrics)
-    server = uvicorn.Server(_server_config(app, settings))
+    server = _Server(_server_config(app, settings))
     status = _run(server)
     for error in failures:
         print(f"error: {error}", file=sys.stderr)
         status = EXIT_LOAD_FAILED
-    if app.state.slot.is_loading:
-        # TensorFlow in a thread that outlives the interpreter would abort the process.
-        logging.shutdown()
-        os._exit(status)
     return status
 
 
@@ -79,7 +76,11 @@ def main() -> int:
         return 0
     settings = settings_from_environment()
     metrics = Metrics()
-    return serve(settings, partial(load_predictor, observer=metrics), metrics)
+
+    async def load(settings: Settings) -> Predictor:
+        return await ScheduledPredictor.load(TARGET, settings, metrics)
+
+    return serve(settings, load, metrics)
 
 
 def _arguments() -> argparse.Namespace:
@@ -90,6 +91,17 @@ def _arguments() -> argparse.Namespace:
         "--settings", action="store_true", help="print every setting as Markdown, and end"
     )
     return parser.parse_args()
+
+
+class _Server(uvicorn.Server):
+    """A second signal ends it at once, whichever it is; its workers end with it."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first lets requests in flight finish."""
+        if self.should_exit:
+            logging.shutdown()
+            os._exit(128 + sig)
+        super().handle_exit(sig, frame)
 
 
 def _server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:

@@ -44,7 +44,7 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def _no_model(_: Settings) -> NoReturn:
+async def _no_model(_: Settings) -> NoReturn:
     raise NotImplementedError
 
 

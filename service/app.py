@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Any, cast
 
 from fastapi import FastAPI, Request
@@ -38,7 +37,7 @@ ANY_ROUTE = {
     500: "A fault of the service.",
 }
 
-LoadPredictor = Callable[[Settings], Predictor]
+LoadPredictor = Callable[[Settings], Awaitable[Predictor]]
 
 
 class _Application(FastAPI):
@@ -59,19 +58,19 @@ def create_app(
 
     Args:
         settings: Every knob.
-        load_predictor: Loads the model; called in a thread once the application starts.
+        load_predictor: Loads the model; awaited once the application starts.
         on_load_failure: Told when that fails. The application goes on, and says so when asked.
         metrics: Where to count; given where the predictor counts there too.
     """
     slot = PredictorSlot(on_load_failure)
     metrics = metrics or Metrics()
     metrics.expect_errors(statuses_by_name())
-    metrics.watch_model(slot.info)
+    metrics.watch_model(slot.info, slot.health)
     metrics.queue_capacity_texts.set(settings.max_queued_texts)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        slot.fill(partial(load_predictor, settings))
+        slot.fill(load_predictor(settings))
         yield
         await slot.close()
 

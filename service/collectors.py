@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from service.predictor import ModelInfo
+from service.predictor import ModelInfo, WorkerHealth
 
 _MODEL_LABELS = ("name", "version", "sha256", "precision", "device")
 
@@ -33,6 +35,36 @@ class ModelCollector(Collector):
         if model is not None:
             info.add_metric([getattr(model, label) for label in _MODEL_LABELS], 1)
         yield info
+
+
+class WorkersCollector(Collector):
+    """The processes in which the model runs, and what they and this one hold."""
+
+    def __init__(self, health: Callable[[], WorkerHealth | None]) -> None:
+        self._health = health
+
+    def collect(self) -> Iterator[Metric]:
+        """The metrics of this moment; on systems without /proc the memory is 0."""
+        health = self._health() or WorkerHealth(workers=0, alive=0, restarts=0)
+        yield GaugeMetricFamily(
+            "summarizer_workers", "Processes that should run the model.", value=health.workers
+        )
+        yield GaugeMetricFamily(
+            "summarizer_workers_alive", "Those that are loaded and can answer.", value=health.alive
+        )
+        yield GaugeMetricFamily(
+            "summarizer_resident_memory_bytes",
+            "Memory of the service and of its workers; what they share counts for each.",
+            value=sum(_resident_bytes(pid) for pid in (os.getpid(), *health.pids)),
+        )
+
+
+def _resident_bytes(pid: int) -> int:
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    except (OSError, IndexError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 class WithoutBirthdays(Collector):

@@ -9,8 +9,11 @@ ServiceError
 │   ├── TextTooLong               a text exceeds the model and may not be cut
 │   └── MatrixTooLarge            more attention weights than a response may hold
 ├── Overloaded               429  too much work is waiting
+│   └── DeadlineUnmeetable        so much that the answer would come too late
 ├── HeadersTooLarge          431  the request line and headers are over a limit
 ├── NotReady                 503  no model is loaded, or the service stops
+├── DeadlinePassed           503  the time that the request had is over
+├── WorkerLost               503  the model's process died or hung while it worked
 ├── OutOfMemory              503  the model found no memory for a single text
 └── InternalError            500  a fault of ours, of which nothing is shown
     └── NonFiniteOutput           the model returned NaN or infinity
@@ -52,6 +55,16 @@ class ServiceError(Exception):
         super().__init__(detail)
         self.detail = detail
         self.retry_after_s = retry_after_s
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled without a call of its constructor, whose arguments differ from kind to kind."""
+        return _as_it_was, (type(self), self.args), self.__dict__
+
+
+def _as_it_was(kind: type[ServiceError], args: tuple[Any, ...]) -> ServiceError:
+    error = kind.__new__(kind)
+    error.args = args
+    return error
 
 
 class MalformedRequest(ServiceError):
@@ -126,6 +139,12 @@ class Overloaded(ServiceError):
     name, title = "overloaded", "Model is overloaded"
 
 
+class DeadlineUnmeetable(Overloaded):
+    """So much work is waiting that the answer would come after the request's deadline."""
+
+    name, title = "deadline-unmeetable", "Deadline can't be met"
+
+
 class HeadersTooLarge(ServiceError):
     """The request line and the headers are over a limit."""
 
@@ -136,6 +155,21 @@ class NotReady(ServiceError):
     """No model is loaded yet, or none could be loaded, or the service stops."""
 
     name, title = "not-ready", "Model is not ready"
+
+
+class DeadlinePassed(ServiceError):
+    """The time that the request had is over; what was still to be done for it is not done."""
+
+    name, title = "deadline-passed", "Deadline passed"
+
+
+class WorkerLost(ServiceError):
+    """The process in which the model runs died or hung; another takes its place."""
+
+    name, title = "worker-lost", "Worker lost"
+
+    def __init__(self, detail: str = "the model's process was lost while it worked on it") -> None:
+        super().__init__(detail, retry_after_s=1)
 
 
 class OutOfMemory(ServiceError):
@@ -169,6 +203,8 @@ _STATUS: dict[type[ServiceError], HTTPStatus] = {
     Overloaded: HTTPStatus.TOO_MANY_REQUESTS,
     HeadersTooLarge: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     NotReady: HTTPStatus.SERVICE_UNAVAILABLE,
+    DeadlinePassed: HTTPStatus.SERVICE_UNAVAILABLE,
+    WorkerLost: HTTPStatus.SERVICE_UNAVAILABLE,
     OutOfMemory: HTTPStatus.SERVICE_UNAVAILABLE,
     InternalError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }

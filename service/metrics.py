@@ -14,8 +14,13 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from service import VERSION
-from service.collectors import ModelCollector, WithoutBirthdays
-from service.predictor import ModelInfo
+from service.collectors import ModelCollector, WithoutBirthdays, WorkersCollector
+from service.predictor import EngineCall, ModelInfo, WorkerHealth
+from service.worker_slot import WorkerEvent
+
+TEXT_EVENTS = ("cached", "joined", "queued", "refused", "retried", "dropped", "missed")
+
+WORKER_EVENTS = ("died", "hung", "load_failed", "restarted")
 
 STAGES = ("parse", "queue", "tokenize", "model", "render")
 
@@ -28,7 +33,7 @@ _BATCH_BUCKETS = (1, 2, 4, 8, 16, 32)
 class Metrics:
     """The metrics of one application, in a registry of its own.
 
-    Implements `EngineObserver`; every method may be called from any thread.
+    Implements `EngineObserver` of `scheduled_predictor`.
     """
 
     def __init__(self) -> None:
@@ -111,22 +116,44 @@ class Metrics:
             registry=self.registry,
         )
         self._queue_texts = Gauge(
-            "summarizer_queue_texts", "Texts in work or waiting.", registry=self.registry
+            "summarizer_queue_texts", "Texts that wait for a worker.", registry=self.registry
         )
-        self.queue_capacity_texts = Gauge(
-            "summarizer_queue_capacity_texts",
-            "Texts that may be in work or waiting.",
+        self._queue_tokens = Gauge(
+            "summarizer_queue_tokens",
+            "Source tokens of texts that wait, estimated.",
             registry=self.registry,
         )
+        self.queue_capacity_texts = Gauge(
+            "summarizer_queue_capacity_texts", "Texts that may wait.", registry=self.registry
+        )
+        self._texts = Counter(
+            "summarizer_texts_total",
+            "Texts that came to the scheduler, or left it otherwise than by a call.",
+            ["event"],
+            registry=self.registry,
+        )
+        for event in TEXT_EVENTS:
+            self._texts.labels(event)
+        self._worker_events = Counter(
+            "summarizer_worker_events_total",
+            "Workers that were lost, and those that took their place.",
+            ["kind"],
+            registry=self.registry,
+        )
+        for kind in WORKER_EVENTS:
+            self._worker_events.labels(kind)
 
     def expect_errors(self, statuses: Mapping[str, int]) -> None:
         """Starts the count of each error that can happen at 0, so that its first one is a rise."""
         for name, status in statuses.items():
             self._counter_of(status, name)
 
-    def watch_model(self, model: Callable[[], ModelInfo | None]) -> None:
-        """Reports readiness and model as they are at each scrape."""
+    def watch_model(
+        self, model: Callable[[], ModelInfo | None], health: Callable[[], WorkerHealth | None]
+    ) -> None:
+        """Reports readiness, model and workers as they are at each scrape."""
         self.registry.register(ModelCollector(model))
+        self.registry.register(WorkersCollector(health))
 
     def add_request(
         self, *, route: str, method: str, status: int, seconds: float, error: str | None
@@ -165,14 +192,43 @@ class Metrics:
         for stage, seconds in stage_seconds.items():
             self._stage_seconds.labels(stage).observe(seconds)
 
-    def queued(self, texts: int) -> None:
-        """Notes how many texts are in work or waiting; see `EngineObserver`."""
+    def waiting(self, texts: int, tokens: int) -> None:
+        """Notes the queue; see `SchedulerObserver`."""
         self._queue_texts.set(texts)
+        self._queue_tokens.set(tokens)
 
-    def called(self, texts: int, tokens: int, padded_tokens: int) -> None:
-        """Counts one call of the model; see `EngineObserver`."""
-        self._batch_texts.observe(texts)
-        self._padding_tokens.inc(padded_tokens - tokens)
+    def refused(self, reason: str, texts: int) -> None:
+        """Counts texts that weren't taken; the requests behind them are counted by their error."""
+        self._texts.labels("refused").inc(texts)
+
+    def admitted(self, *, cached: int, joined: int, queued: int) -> None:
+        """Counts texts that were taken; see `SchedulerObserver`."""
+        for event, texts in {"cached": cached, "joined": joined, "queued": queued}.items():
+            self._texts.labels(event).inc(texts)
+
+    def started(self, texts: int, tokens: int, padded_tokens: int) -> None:
+        """Nothing: the worker knows better, see `called`."""
+
+    def retried(self, texts: int, *, lost: bool) -> None:
+        """Counts texts that will be run again; see `SchedulerObserver`."""
+        self._texts.labels("retried").inc(texts)
+
+    def dropped(self, texts: int) -> None:
+        """Counts texts that nobody waits for any more; see `SchedulerObserver`."""
+        self._texts.labels("dropped").inc(texts)
+
+    def missed(self, texts: int) -> None:
+        """Counts texts whose deadline passed; see `SchedulerObserver`."""
+        self._texts.labels("missed").inc(texts)
+
+    def called(self, call: EngineCall) -> None:
+        """Counts one call of the model."""
+        self._batch_texts.observe(call.texts)
+        self._padding_tokens.inc(call.padded_tokens - call.tokens)
+
+    def worker_event(self, event: WorkerEvent) -> None:
+        """Counts a worker that was lost, or that took its place."""
+        self._worker_events.labels(event.kind).inc()
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """All metrics as bytes, and their media type.

@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import orjson
 
 from model.tokenizer import Span
@@ -33,8 +32,8 @@ def render(
         MatrixTooLarge: matrices were asked for and hold too many weights.
     """
     texts = request.texts
-    for summary in summaries:
-        _check_finite(summary)
+    if not all(summary.is_finite for summary in summaries):
+        raise NonFiniteOutput
     alignments = [
         _alignment(request, text, summary) for text, summary in zip(texts, summaries, strict=True)
     ]
@@ -54,19 +53,6 @@ def render(
         },
     }
     return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
-
-
-def _check_finite(summary: Summary) -> None:
-    columns = (
-        summary.attention,
-        summary.log_probs,
-        summary.copy_gate,
-        summary.copied_share,
-        [sentence.score for sentence in summary.key_sentences],
-        [candidate.score for candidate in summary.candidates],
-    )
-    if not all(np.isfinite(column).all() for column in columns):
-        raise NonFiniteOutput()
 
 
 def _alignment(request: PredictRequest, text: str, summary: Summary) -> Alignment:

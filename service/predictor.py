@@ -79,6 +79,19 @@ class Summary:
     stage_seconds: Mapping[str, float] = field(default_factory=dict)
 
     @property
+    def is_finite(self) -> bool:
+        """Whether no number of it is NaN or infinite."""
+        columns = (
+            self.attention,
+            self.log_probs,
+            self.copy_gate,
+            self.copied_share,
+            [sentence.score for sentence in self.key_sentences],
+            [candidate.score for candidate in self.candidates],
+        )
+        return all(np.isfinite(column).all() for column in columns)
+
+    @property
     def log_prob(self) -> float:
         """Natural log of the probability of the whole summary."""
         return float(self.log_probs.sum(dtype=np.float64))
@@ -109,32 +122,33 @@ class DeviceUnavailable(Exception):  # noqa: N818 - says what happened, as in er
     """A predictor can't be loaded since the device that the settings demand isn't there."""
 
 
-class EngineObserver(Protocol):
-    """Told of what happens between a predictor and its model; called from any thread."""
+@dataclass(frozen=True, kw_only=True)
+class TooLong:
+    """In place of the summary of a text that has more tokens than the model reads, both counted."""
 
-    def queued(self, texts: int) -> None:
-        """So many texts are in work or waiting now."""
-        ...
-
-    def called(self, texts: int, tokens: int, padded_tokens: int) -> None:
-        """The model was called with a batch.
-
-        Args:
-            texts: In the batch.
-            tokens: Source tokens of all of them.
-            padded_tokens: What the model was given: the texts times the longest, padded.
-        """
-        ...
+    tokens: int
+    limit: int
 
 
-class NoObserver:
-    """An observer that is not interested."""
+@dataclass(frozen=True, kw_only=True)
+class EngineCall:
+    """One call of the model: how many texts it had, and what they cost."""
 
-    def queued(self, texts: int) -> None:
-        """Ignores it."""
+    texts: int
+    tokens: int  # of the sources, all together
+    padded_tokens: int  # what the model was given: the texts times the longest, padded
 
-    def called(self, texts: int, tokens: int, padded_tokens: int) -> None:
-        """Ignores it."""
+
+@dataclass(frozen=True, kw_only=True)
+class WorkerHealth:
+    """The processes in which the model runs."""
+
+    workers: int  # that there should be
+    alive: int  # that can answer
+    restarts: int  # since the start
+    unable_s: float = 0.0  # for how long none can answer
+    last_loss: str | None = None
+    pids: tuple[int, ...] = ()
 
 
 class Predictor(Protocol):
@@ -145,12 +159,26 @@ class Predictor(Protocol):
         """What is loaded."""
         ...
 
-    async def summarize(self, texts: Sequence[str], options: SummarizeOptions) -> list[Summary]:
-        """One summary a text, in their order.
+    @property
+    def health(self) -> WorkerHealth:
+        """Who can answer now."""
+        ...
+
+    async def summarize(
+        self, texts: Sequence[str], options: SummarizeOptions, timeout_s: float | None = None
+    ) -> list[Summary]:
+        """One summary a text, in their order. Work that nobody awaits any more is dropped.
+
+        Args:
+            texts: What to summarize.
+            options: How.
+            timeout_s: What the client gives; None: as long as it takes.
 
         Raises:
             TextTooLong: a text exceeds the model and may not be cut.
-            Overloaded: too much work is waiting.
+            Overloaded: too much work is waiting, for the service or for this timeout.
+            DeadlinePassed: the time is over.
+            WorkerLost: the process that worked on it died, twice.
         """
         ...
 

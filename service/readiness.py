@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
 from typing import Literal
 
 from model.artifact import ArtifactError
 from service.errors import NotReady
-from service.predictor import DeviceUnavailable, ModelInfo, Predictor
+from service.predictor import DeviceUnavailable, ModelInfo, Predictor, WorkerHealth
 
 log = logging.getLogger(__name__)
 
@@ -30,14 +28,9 @@ class PredictorSlot:
         self._predictor: Predictor | None = None
         self._reason = "the model is being loaded"
         self._state: State = "loading"
-        self._is_loading = False
+        self._load: asyncio.Future[None] | None = None
         self.settled = asyncio.Event()
         """Set once the load has succeeded or failed."""
-
-    @property
-    def is_loading(self) -> bool:
-        """Whether the load still runs, be it for a service that has stopped."""
-        return self._is_loading
 
     @property
     def predictor(self) -> Predictor:
@@ -48,7 +41,13 @@ class PredictorSlot:
         """
         if self._state != "ready" or self._predictor is None:
             raise NotReady(self._reason, retry_after_s=30 if self._state == "failed" else 5)
+        if not self._predictor.health.alive:
+            raise NotReady("the model's process was lost; another is loading", retry_after_s=5)
         return self._predictor
+
+    def health(self) -> WorkerHealth | None:
+        """The processes in which the model runs, once it is loaded."""
+        return None if self._predictor is None else self._predictor.health
 
     def info(self) -> ModelInfo | None:
         """The model that answers, if one does."""
@@ -59,39 +58,30 @@ class PredictorSlot:
         info = self.info()
         return None if info is None else info.version
 
-    def fill(self, load: Callable[[], Predictor]) -> None:
-        """Starts `load` in a thread of its own and returns at once.
+    def fill(self, load: Awaitable[Predictor]) -> None:
+        """Starts the load and returns at once."""
+        self._load = asyncio.ensure_future(self._settled(load))
 
-        A daemon: a stop during a load of many seconds doesn't wait for it.
-        """
-        loop = asyncio.get_running_loop()
-
-        def work() -> None:
-            outcome: Predictor | Exception
-            try:
-                outcome = load()
-            except (ArtifactError, DeviceUnavailable) as error:
-                outcome = error
-            except Exception as error:
-                log.exception("the load failed")
-                outcome = error
-            self._is_loading = False
-            with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-                loop.call_soon_threadsafe(self._settle, outcome)
-
-        self._is_loading = True
-        threading.Thread(target=work, name="load", daemon=True).start()
+    async def _settled(self, load: Awaitable[Predictor]) -> None:
+        try:
+            self._settle(await load)
+        except (ArtifactError, DeviceUnavailable) as error:
+            self._settle(error)
+        except Exception as error:
+            log.exception("the load failed")
+            self._settle(error)
 
     async def close(self) -> None:
-        """Lets the predictor finish its work; answers no more."""
+        """Ends a load under way, lets the predictor finish its work, and answers no more."""
         predictor, self._predictor = self._predictor, None
         self._state, self._reason = "stopping", "the service is stopping"
+        if self._load is not None and not self._load.done():
+            self._load.cancel()
+            await asyncio.wait([self._load])
         if predictor is not None:
             await predictor.close()
 
     def _settle(self, outcome: Predictor | Exception) -> None:
-        if self._state == "stopping":
-            return
         if isinstance(outcome, Exception):
             self._state, self._reason = "failed", _public_reason(outcome)
             log.error("%s", self._reason)

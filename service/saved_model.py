@@ -1,4 +1,4 @@
-"""The adapter: an artifact as a `Predictor`. The only module of the service with TensorFlow.
+"""The adapter: an artifact as an `Engine`. The only module of the service with TensorFlow.
 
 An artifact is refused unless it is complete, unchanged, has the contract's signatures, belongs
 to its tokenizer and still says of the golden texts what the eager model said.
@@ -20,24 +20,16 @@ from model.tokenizer import Tokenizer
 from service.batches import padded_length, source_arrays
 from service.calls import Arrays, Signature
 from service.device import prepare_device
+from service.engine import Engine
 from service.errors import OutOfMemory
-from service.predictor import EngineObserver, ModelInfo, SummarizeOptions
-from service.processors import available_processors
+from service.predictor import ModelInfo, SummarizeOptions
 from service.settings import Settings
-from service.signature_predictor import SignaturePredictor
-from service.worker import InferenceThread
 
 log = logging.getLogger(__name__)
 
 
-def load_predictor(
-    settings: Settings, observer: EngineObserver | None = None
-) -> SignaturePredictor:
+def load_engine(settings: Settings) -> Engine:
     """The model of the settings' artifact: checked, warm, and ready to be asked.
-
-    Args:
-        settings: Every knob.
-        observer: Told of the queue and of every call, the warm-up among them.
 
     Raises:
         ArtifactError: there is no artifact, or it isn't what its manifest says.
@@ -51,18 +43,16 @@ def load_predictor(
     device, signatures = _open_graph(settings, directory)
     for number, example in enumerate(golden):
         _check_golden(number, example, manifest, tokenizer, signatures[artifact.SCORE])
-    predictor = SignaturePredictor(
+    engine = Engine(
         info=_info(manifest, device),
         tokenizer=tokenizer,
         summarize=signatures[artifact.SUMMARIZE],
         score_sentences=signatures[artifact.SCORE_SENTENCES],
-        thread=InferenceThread(settings.max_queued_texts, observer),
         max_batch_tokens=settings.max_batch_tokens,
-        observer=observer,
     )
     if settings.warm_up:
-        predictor.warm_up(golden[0].text, _default_options(manifest))
-    return predictor
+        engine.warm_up(golden[0].text, _default_options(manifest))
+    return engine
 
 
 def _artifact_directory(configured: Path) -> Path:
@@ -78,8 +68,8 @@ def _open_graph(settings: Settings, directory: Path) -> tuple[str, dict[str, Sig
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     import tensorflow as tf  # seconds: not at import, and not for an artifact that is refused
 
-    threads = settings.num_threads or available_processors()
-    return prepare_device(tf, settings.device, threads), _load_signatures(tf, directory)
+    device = prepare_device(tf, settings.device, settings.num_threads)
+    return device, _load_signatures(tf, directory)
 
 
 def _load_signatures(tensorflow: Any, directory: Path) -> dict[str, Signature]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from model.sentences import Chunk
 from service.batches import padded_length, plan, sentence_array, token_arrays
 from service.calls import Arrays, Signature, call_in_parts
 from service.key_sentences import padded_logits
-from service.predictor import EngineObserver
+from service.predictor import EngineCall
 from service.reading import Logits
 
 
@@ -21,7 +21,7 @@ class SentenceScorer:
         score_sentences: The signature.
         max_source_tokens: The most tokens of a chunk, `<eos>` counted.
         max_batch_tokens: Padded tokens in one call.
-        observer: Told of every call; each chunk counts as a text there.
+        called: Told of every call; each chunk counts as a text there.
     """
 
     def __init__(
@@ -29,12 +29,12 @@ class SentenceScorer:
         score_sentences: Signature,
         max_source_tokens: int,
         max_batch_tokens: int,
-        observer: EngineObserver,
+        called: Callable[[EngineCall], None],
     ) -> None:
         self._score_sentences = score_sentences
         self._max_source_tokens = max_source_tokens
         self._max_batch_tokens = max_batch_tokens
-        self._observer = observer
+        self._called = called
 
     def logits(self, texts: Sequence[Sequence[Chunk]]) -> list[Logits]:
         """For each text, given by its chunks, one logit a sentence; chunks of all share calls."""
@@ -59,5 +59,11 @@ class SentenceScorer:
                 "sentence_ids": sentence_array([chunk.sentence_ids for chunk in chunks], length),
             }
         )
-        self._observer.called(len(chunks), sum(map(len, sources)), length * len(chunks))
+        self._called(
+            EngineCall(
+                texts=len(chunks),
+                tokens=sum(map(len, sources)),
+                padded_tokens=length * len(chunks),
+            )
+        )
         return outputs

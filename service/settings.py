@@ -51,15 +51,29 @@ class Settings(BaseSettings):
     device: Device = Field(
         "auto", description="`auto` takes a GPU if there is one; `gpu` fails if there is none."
     )
-    num_threads: int = Field(
+    workers: int = Field(
         0,
         ge=0,
         le=1024,
-        description="For one operation of the model; 0: as many as processors.",
+        description="In which the model runs; 0: one a processor, as far as the memory goes.",
+        json_schema_extra={"unit": "processes"},
+    )
+    num_threads: int = Field(
+        1,
+        ge=1,
+        le=1024,
+        description="For one operation of the model, in each worker.",
         json_schema_extra={"unit": "threads"},
     )
+    worker_timeout_s: int = Field(
+        120,
+        ge=1,
+        le=3600,
+        description="A worker that takes longer for one call is replaced.",
+        json_schema_extra={"unit": "seconds"},
+    )
     max_batch_tokens: int = Field(
-        32_768,
+        16_384,
         ge=1,
         le=16_777_216,
         description="Padded source tokens times beams in one call of the model.",
@@ -69,8 +83,22 @@ class Settings(BaseSettings):
         64,
         ge=1,
         le=100_000,
-        description="In work or waiting before requests get a 429.",
+        description="That may wait before requests get a 429.",
         json_schema_extra={"unit": "texts"},
+    )
+    request_timeout_s: int = Field(
+        60,
+        ge=1,
+        le=3600,
+        description="What a request has from its arrival, unless X-Request-Timeout-Ms says less.",
+        json_schema_extra={"unit": "seconds"},
+    )
+    cache_bytes: int = Field(
+        67_108_864,
+        ge=0,
+        le=1_099_511_627_776,
+        description="For summaries that may be asked for again; 0 keeps none.",
+        json_schema_extra={"unit": "bytes"},
     )
 
     receive_timeout_s: int = Field(

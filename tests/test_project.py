@@ -209,7 +209,12 @@ def test_make_train_names_several_files() -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "missing"),
-    [(["train"], "DATA"), (["train", "DATA=a.jsonl"], "OUT"), (["evaluate"], "DATA")],
+    [
+        (["train"], "DATA"),
+        (["train", "DATA=a.jsonl"], "OUT"),
+        (["evaluate"], "DATA"),
+        (["faithfulness"], "DATA"),
+    ],
 )
 def test_make_says_which_variable_is_missing(arguments: list[str], missing: str) -> None:
     result = run("make", "-n", *arguments)
@@ -248,6 +253,7 @@ def test_no_import_rule_is_broken(tree: Path) -> None:
         ("service/new.py", "import model", "2a"),
         ("model/artifact.py", "import tensorflow", "2b"),
         ("model/data.py", "from model import attention", "2b"),
+        ("model/explanation/methods/ablation.py", "import keras", "2b"),
         ("service/predictor.py", "import tensorflow as tf", "3a"),
         ("service/saved_model.py", "import keras", "3a"),
         ("service/new.py", "from service.saved_model import anything", "3b"),
@@ -258,6 +264,8 @@ def test_no_import_rule_is_broken(tree: Path) -> None:
         ("model/tokenizer.py", "from model import data", "4b"),
         ("model/readers/rows.py", "from model.readers import files", "4c"),
         ("service/schemas.py", "from service import prediction", "4b"),
+        ("model/explanation/scorer.py", "from model.explanation import study", "4d"),
+        ("model/explanation/new.py", "", "4d"),
         ("model/new.py", "import tensorflow.nn", "5"),
     ],
 )

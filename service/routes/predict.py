@@ -10,6 +10,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
+from service.client import CLIENT_LEFT, TIMEOUT_HEADER, ClientLeft, timeout_of, unless_left
 from service.errors import TextTooLong
 from service.examples import REQUEST_EXAMPLES, RESPONSE_EXAMPLE
 from service.middleware import request_id_of
@@ -26,6 +27,14 @@ from service.telemetry import record_of
 
 router = APIRouter()
 
+TIMEOUT_PARAMETER = {
+    "name": TIMEOUT_HEADER,
+    "in": "header",
+    "description": "Milliseconds that the client waits, if less than the service's own limit. "
+    "What can't be answered by then is refused at once, with 429.",
+    "schema": {"type": "integer", "minimum": 1},
+}
+
 RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/json": {"example": RESPONSE_EXAMPLE}}},
     **problems(
@@ -36,7 +45,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
             422: "A field breaks a rule, which `detail` names.",
             429: "Too much work is waiting; come back after Retry-After seconds.",
             500: "A fault of the service, or a number of the model that is not finite.",
-            503: "No model is loaded, or no memory is left; come back after Retry-After seconds.",
+            503: "No model, no memory or no time is left, or the model's process was lost.",
         }
     ),
 }
@@ -47,7 +56,7 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     summary="Summarize texts and show where every word came from",
     response_model=PredictResponse,
     responses=RESPONSES,
-    openapi_extra=json_body(PredictRequest, REQUEST_EXAMPLES),
+    openapi_extra=json_body(PredictRequest, REQUEST_EXAMPLES) | {"parameters": [TIMEOUT_PARAMETER]},
 )
 async def predict(
     request: Request,
@@ -64,11 +73,15 @@ async def predict(
     record = record_of(request)
     record.inputs = len(asked.texts)
     options = options_of(asked, predictor.info)
+    timeout_s = timeout_of(request.headers, settings.request_timeout_s)
     parsed = time.perf_counter()
+    work = predictor.summarize(asked.texts, options, timeout_s - (parsed - began))
     try:
-        summaries = await predictor.summarize(asked.texts, options)
+        summaries = await unless_left(request, work)
     except TextTooLong as error:
         raise error.named(asked.field_of(error.index)) from None
+    except ClientLeft:
+        return Response(status_code=CLIENT_LEFT)
     answered = time.perf_counter()
     body = await to_thread.run_sync(
         render, asked, summaries, predictor.info, request_id_of(request)

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
 from service import VERSION
+from service.errors import NotReady
 from service.openapi import problems
 from service.prediction import MAX_MATRIX_CELLS
 from service.readiness import PredictorSlot
@@ -25,10 +26,23 @@ NOT_READY: dict[int | str, dict[str, Any]] = problems(
 )
 
 
+UNABLE_S = 300
+"""So long after the last worker was lost, replacements failing, a restart is worth trying."""
+
+
+class Workers(BaseModel):
+    """The processes in which the model runs."""
+
+    expected: int
+    alive: int = Field(description="That are loaded and can answer.")
+    restarts: int = Field(description="Since the start: each after one that died or hung.")
+
+
 class Live(BaseModel):
     """The process runs."""
 
     status: Literal["live"] = "live"
+    workers: Workers | None = Field(description="Null while the model loads, or without one.")
 
 
 class Ready(BaseModel):
@@ -80,10 +94,21 @@ class Info(BaseModel):
     limits: Limits
 
 
-@router.get("/livez", summary="Whether the process runs")
-async def livez() -> Live:
-    """Answers 200 as long as the event loop turns, loaded or not."""
-    return Live()
+@router.get(
+    "/livez",
+    summary="Whether the process runs",
+    responses=problems({503: "The model's processes were lost and can't be replaced."}),
+)
+async def livez(slot: Slot) -> Live:
+    """Answers 200 as long as the event loop turns, loaded or not, and workers can be replaced."""
+    health = slot.health()
+    if health is None:
+        return Live(workers=None)
+    if health.unable_s > UNABLE_S:
+        raise NotReady(f"no worker could be started for {health.unable_s:.0f} s")
+    return Live(
+        workers=Workers(expected=health.workers, alive=health.alive, restarts=health.restarts)
+    )
 
 
 @router.get("/readyz", summary="Whether a model is loaded and warm", responses=NOT_READY)

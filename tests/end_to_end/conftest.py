@@ -55,6 +55,15 @@ class RunningService:
 
 @contextmanager
 def running_service(log: Path, *arguments: str, **settings: str) -> Iterator[RunningService]:
+    """Python on a free port until the block ends; it must end well."""
+    with running_process(log, *arguments, **settings) as service:
+        yield service
+        service.process.terminate()
+        assert service.process.wait(timeout=30) == 0
+
+
+@contextmanager
+def running_process(log: Path, *arguments: str, **settings: str) -> Iterator[RunningService]:
     """Python on a free port, until the block ends."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -69,8 +78,8 @@ def running_service(log: Path, *arguments: str, **settings: str) -> Iterator[Run
     try:
         yield RunningService(f"http://127.0.0.1:{port}", process, log)
     finally:
-        process.terminate()
-        assert process.wait(timeout=30) == 0
+        process.kill()
+        process.wait()
 
 
 def wait_until(service: RunningService, path: str, status: int) -> httpx.Response:

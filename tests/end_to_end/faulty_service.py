@@ -7,10 +7,14 @@ Run by the fixture `faulty` as a process. A text with one of these words makes t
 - crowd: find no memory for more than two texts at once
 - overflow: return NaN
 - dawdle: take a second
+- perish: end its process, as the kernel's killer of those that take all memory does
+- hang: never come back
 """
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import time
 from typing import Any
@@ -19,14 +23,17 @@ import numpy as np
 
 from model.tokenizer import Tokenizer
 from service.__main__ import serve
+from service.engine import Engine, Handle, serving
 from service.errors import OutOfMemory
+from service.logs import configure_logs
 from service.metrics import Metrics
-from service.predictor import ModelInfo
+from service.predictor import ModelInfo, Predictor
+from service.scheduled_predictor import ScheduledPredictor
 from service.settings import Settings
-from service.signature_predictor import SignaturePredictor
-from service.worker import InferenceThread
 
-CORPUS = ["explode starve crowd overflow dawdle the city council voted to build a tram line"] * 9
+CORPUS = [
+    "perish hang explode starve crowd overflow dawdle the city council voted to build a tram line"
+] * 9
 
 INFO = ModelInfo(
     name="summarizer",
@@ -89,29 +96,40 @@ class Model:
         everything = " ".join(texts)
         if "dawdle" in everything:
             time.sleep(1)
+        if "perish" in everything:
+            os.kill(os.getpid(), signal.SIGKILL)
+        if "hang" in everything:
+            time.sleep(3600)
         if "explode" in everything:
             raise RuntimeError("InvalidArgumentError at /secret/path")
         if "starve" in everything or ("crowd" in everything and len(texts) > 2):
             raise OutOfMemory
 
 
-def main() -> int:
-    settings, metrics = Settings(), Metrics()
-
-    def load(_: Settings) -> SignaturePredictor:
-        tokenizer = Tokenizer.train(CORPUS, CORPUS, INFO.styles, 400)
-        model = Model(tokenizer)
-        return SignaturePredictor(
+def load(settings: Settings) -> tuple[ModelInfo, Handle]:
+    """What each worker process calls; see `service.engine_process`."""
+    configure_logs(settings.log_level)
+    tokenizer = Tokenizer.train(CORPUS, CORPUS, INFO.styles, 400)
+    model = Model(tokenizer)
+    return serving(
+        Engine(
             info=INFO,
             tokenizer=tokenizer,
             summarize=model.summarize,
             score_sentences=model.score_sentences,
-            thread=InferenceThread(settings.max_queued_texts, metrics),
             max_batch_tokens=settings.max_batch_tokens,
-            observer=metrics,
         )
+    )
 
-    return serve(settings, load, metrics)
+
+def main() -> int:
+    metrics = Metrics()
+
+    async def load(settings: Settings) -> Predictor:
+        target = "tests.end_to_end.faulty_service:load"
+        return await ScheduledPredictor.load(target, settings, metrics)
+
+    return serve(Settings(), load, metrics)
 
 
 if __name__ == "__main__":

@@ -69,16 +69,17 @@ def step_by_step(
     state: Any = tuple(part[:, None] for part in source.initial_state)
     last = inference.start_ids(np.array([style], np.int32))[:, None]
     limits = SearchOptions(np.array([steps]), np.array([1]), np.ones(1), 1)
-    filter_states = [np.zeros((1, 1), np.int32) for _ in inference.filters]
+    filters = inference.filters_for(source)
+    filter_states = [one.start(np.zeros((1, 1), np.int32)) for one in filters]
     for t in range(steps):
         prediction, state = model.predict_next(source, last, state)
         judged = vocabulary_log_probs(source, prediction, model.config.vocab_size)
-        for one, filter_state in zip(inference.filters, filter_states, strict=True):
+        for one, filter_state in zip(filters, filter_states, strict=True):
             judged = one.judge(judged, filter_state, Moment(np.int32(t), ids, limits))
         last = np.argmax(judged, axis=-1).astype(np.int32)
         filter_states = [
-            np.asarray(one.advance(filter_state, last))
-            for one, filter_state in zip(inference.filters, filter_states, strict=True)
+            one.advance(filter_state, last)
+            for one, filter_state in zip(filters, filter_states, strict=True)
         ]
         ids[0, 0, t] = last[0, 0]
         if last[0, 0] == EOS_ID:

@@ -17,7 +17,7 @@ from model.job import Job, TrainOptions, take_tokenizer
 from model.readers import DataError, DataFile, Example
 from model.train import BUILT_IN
 
-# One length for all sources, all targets and all labels: every other shape costs seconds of tracing.
+# One length for all sources, targets and labels: every other shape costs seconds of tracing.
 BATCHES = BatchOptions(
     max_source_tokens=48,
     max_summary_tokens=4,

@@ -145,12 +145,21 @@ def test_a_whole_text_is_used_to_its_last_character(tokenizer: Tokenizer, text: 
     assert not encoded.truncated
 
 
+def test_a_cut_leaves_no_half_of_a_word(tokenizer: Tokenizer) -> None:
+    text = "The harbour line of Vexleyton opens."
+    for most in range(2, len(tokenizer.encode(text).ids)):
+        cut = tokenizer.encode(text, most)
+        assert text[cut.used_end : cut.used_end + 1] in (" ", ""), most
+
+
 @given(texts, st.integers(1, 12))
 def test_cutting_keeps_the_first_tokens_and_the_end(
     tokenizer: Tokenizer, text: str, max_tokens: int
 ) -> None:
     whole, cut = tokenizer.encode(text), tokenizer.encode(text, max_tokens)
-    kept = min(len(whole.spans), max_tokens - 1)
+    most = min(len(whole.spans), max_tokens - 1)
+    kept = len(cut.spans)
+    assert most - 16 < kept <= most or kept == most == 0
     assert cut.ids == [*whole.ids[:kept], EOS_ID]
     assert cut.spans == whole.spans[:kept]
     assert cut.total_tokens == len(whole.ids)

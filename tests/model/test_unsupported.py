@@ -106,6 +106,7 @@ def test_where_a_sentence_opens_only_known_names_and_acronyms_are_asked_about() 
     usual_case = UsualCase(names=frozenset({"zander"}))
     assert missing("Zander opens line: Vexley too", "a line opens") == []
     assert missing("Zander opens line: Vexley too", "a line opens", usual_case) == ["Zander"]
+    assert missing("zander opens line", "a line opens", usual_case) == [], "no name: no capital"
     assert missing("Plan A opens Line", "a plan for a line", usual_case) == []
 
 

@@ -12,9 +12,17 @@ import pytest
 from fastapi import FastAPI
 
 from model.tokenizer import Span, word_spans
-from service.app import create_app
+from service.app import LoadPredictor, create_app
 from service.errors import TextTooLong
-from service.predictor import Candidate, KeySentence, ModelInfo, SummarizeOptions, Summary
+from service.predictor import (
+    Candidate,
+    KeySentence,
+    ModelInfo,
+    Predictor,
+    SummarizeOptions,
+    Summary,
+    WorkerHealth,
+)
 from service.settings import Settings
 
 TEXT = (
@@ -49,10 +57,18 @@ class FakePredictor:
     error: Exception | None = None
     change: Callable[[Summary], Summary] = lambda summary: summary
     calls: list[tuple[list[str], SummarizeOptions]] = field(default_factory=list)
+    timeouts: list[float | None] = field(default_factory=list)
     closed: bool = False
 
-    async def summarize(self, texts: Sequence[str], options: SummarizeOptions) -> list[Summary]:
+    @property
+    def health(self) -> WorkerHealth:
+        return WorkerHealth(workers=1, alive=1, restarts=0)
+
+    async def summarize(
+        self, texts: Sequence[str], options: SummarizeOptions, timeout_s: float | None = None
+    ) -> list[Summary]:
         self.calls.append((list(texts), options))
+        self.timeouts.append(timeout_s)
         if self.error is not None:
             raise self.error
         return [self.change(self._summary(i, text, options)) for i, text in enumerate(texts)]
@@ -103,6 +119,15 @@ class FakePredictor:
 Predict = Callable[..., Awaitable[httpx.Response]]
 
 
+def ready(predictor: FakePredictor) -> LoadPredictor:
+    """Loads at once what is there already."""
+
+    async def load(_: Settings) -> Predictor:
+        return predictor
+
+    return load
+
+
 @pytest.fixture
 def text() -> str:
     return TEXT
@@ -120,7 +145,7 @@ def settings() -> Settings:
 
 @pytest.fixture
 def app(settings: Settings, predictor: FakePredictor) -> FastAPI:
-    return create_app(settings, lambda _: predictor)
+    return create_app(settings, ready(predictor))
 
 
 @pytest.fixture

@@ -28,10 +28,10 @@ ROOT = Path(__file__).parents[2]
 LISTENING = re.compile(r"running on (http://\S+)")
 
 NEVER_LOADED = """
-import sys, time
+import asyncio, sys
 from service.__main__ import serve
 from service.settings import Settings
-sys.exit(serve(Settings(), lambda _: time.sleep(600)))
+sys.exit(serve(Settings(), lambda _: asyncio.sleep(600)))
 """
 
 NEVER_IMPORTED = """
@@ -179,7 +179,7 @@ def test_a_stop_during_a_load_does_not_wait_for_it(services: list[Service]) -> N
 def test_a_missing_device_ends_the_process_whatever_the_settings_say(
     old_handlers: None, capsys: pytest.CaptureFixture[str], error: Exception, exits: bool
 ) -> None:
-    def load(_: Settings) -> Any:
+    async def load(_: Settings) -> Any:
         raise error
 
     assert serve(Settings(port=0, exit_on_load_failure=exits), load) == 1
@@ -187,7 +187,7 @@ def test_a_missing_device_ends_the_process_whatever_the_settings_say(
 
 
 def test_a_port_in_use_ends_the_process(old_handlers: None) -> None:
-    def load(_: Settings) -> Any:
+    async def load(_: Settings) -> Any:
         raise ArtifactError("absent")
 
     with socket.create_server(("127.0.0.1", 0)) as taken:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -13,7 +14,8 @@ from prometheus_client.parser import text_string_to_metric_families as families
 
 from service.errors import ServiceError, statuses_by_name
 from service.metrics import STAGES, Metrics
-from service.predictor import ModelInfo
+from service.predictor import EngineCall, ModelInfo, WorkerHealth
+from service.worker_slot import WorkerEvent
 
 TYPES = {"counter", "gauge", "histogram", "summary", "untyped"}
 ABBREVIATED = re.compile(r"_(s|ms|us|ns|secs?|msecs?|b|kb|mb|gb|bits)(_|$)")
@@ -25,14 +27,24 @@ def info(predictor: Any) -> ModelInfo:
     return model
 
 
+HEALTH = WorkerHealth(workers=3, alive=2, restarts=1, pids=(os.getpid(), 2**22 + 1))
+
+
 @pytest.fixture
 def metrics(info: ModelInfo) -> Metrics:
     """After a little of everything."""
     metrics = Metrics()
     metrics.expect_errors(statuses_by_name())
-    metrics.watch_model(lambda: info)
-    metrics.queued(3)
-    metrics.called(texts=2, tokens=70, padded_tokens=128)
+    metrics.watch_model(lambda: info, lambda: HEALTH)
+    metrics.waiting(3, 90)
+    metrics.started(2, 70, 128)
+    metrics.called(EngineCall(texts=2, tokens=70, padded_tokens=128))
+    metrics.admitted(cached=1, joined=2, queued=3)
+    metrics.refused("overloaded", 4)
+    metrics.retried(5, lost=True)
+    metrics.dropped(6)
+    metrics.missed(7)
+    metrics.worker_event(WorkerEvent(kind="died", worker=0, detail="killed"))
     metrics.add_request(route="/predict", method="POST", status=200, seconds=0.02, error=None)
     metrics.add_request(route="/predict", method="POST", status=429, seconds=0, error="overloaded")
     metrics.add_request(route="/predict", method="POST", status=500, seconds=0, error="odd")
@@ -59,6 +71,19 @@ def test_what_is_added_is_counted(metrics: Metrics) -> None:
     assert value("summarizer_batch_texts_sum") == 2
     assert value("summarizer_padding_tokens_total") == 58
     assert value("summarizer_queue_texts") == 3
+    assert value("summarizer_queue_tokens") == 90
+    assert (value("summarizer_workers"), value("summarizer_workers_alive")) == (3, 2)
+    events = ("cached", "joined", "queued", "refused", "retried", "dropped", "missed")
+    counted = [value("summarizer_texts_total", {"event": event}) for event in events]
+    assert counted == [1, 2, 3, 4, 5, 6, 7]
+    assert value("summarizer_worker_events_total", {"kind": "died"}) == 1
+    assert value("summarizer_worker_events_total", {"kind": "restarted"}) == 0
+
+
+def test_the_memory_of_workers_is_counted_with_the_services_own(metrics: Metrics) -> None:
+    found = metrics.registry.get_sample_value("summarizer_resident_memory_bytes")
+    own = int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    assert found == pytest.approx(2 * own, rel=0.05)  # twice itself, and one that is gone
 
 
 def test_every_error_of_the_tree_begins_at_zero() -> None:
@@ -78,7 +103,7 @@ def test_every_error_of_the_tree_begins_at_zero() -> None:
 def test_the_model_is_reported_while_there_is_one(info: ModelInfo) -> None:
     loaded: list[ModelInfo] = []
     metrics = Metrics()
-    metrics.watch_model(lambda: loaded[0] if loaded else None)
+    metrics.watch_model(lambda: loaded[0] if loaded else None, lambda: None)
     before = {family.name: family.samples for family in families(text_of(metrics))}
     assert before["summarizer_ready"][0].value == 0
     assert before["summarizer_model_info"] == []

@@ -174,7 +174,11 @@ async def test_a_body_has_a_time_to_arrive(predictor: Any) -> None:
         await asyncio.Event().wait()
 
     settings = Settings().model_copy(update={"receive_timeout_s": 0.05})
-    app = create_app(settings, lambda _: predictor)
+
+    async def load(_: Settings) -> Any:
+        return predictor
+
+    app = create_app(settings, load)
     transport = httpx.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),

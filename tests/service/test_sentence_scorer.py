@@ -9,7 +9,7 @@ import pytest
 
 from model.sentences import Chunk
 from service.errors import OutOfMemory
-from service.predictor import NoObserver
+from service.predictor import EngineCall
 from service.sentence_scorer import SentenceScorer
 
 LIMIT = 70
@@ -56,7 +56,7 @@ def test_each_text_gets_its_own_logits_however_its_chunks_are_called(
     most: int, budget: int
 ) -> None:
     head = Head(most)
-    found = SentenceScorer(head, LIMIT, budget, NoObserver()).logits(TEXTS)
+    found = SentenceScorer(head, LIMIT, budget, print).logits(TEXTS)
     assert [logits.tolist() for logits in found] == LOGITS
     assert {length for _, length in head.shapes} <= {64, 70}
     assert all(rows * length <= budget or rows == 1 for rows, length in head.shapes)
@@ -64,21 +64,16 @@ def test_each_text_gets_its_own_logits_however_its_chunks_are_called(
 
 def test_a_chunk_without_memory_is_given_up() -> None:
     with pytest.raises(OutOfMemory):
-        SentenceScorer(Head(0), LIMIT, 10_000, NoObserver()).logits(TEXTS)
+        SentenceScorer(Head(0), LIMIT, 10_000, print).logits(TEXTS)
 
 
 def test_no_chunks_are_no_call() -> None:
     head = Head()
-    assert SentenceScorer(head, LIMIT, 10_000, NoObserver()).logits([]) == []
+    assert SentenceScorer(head, LIMIT, 10_000, print).logits([]) == []
     assert head.shapes == []
 
 
-def test_the_observer_is_told_of_chunks_and_their_padding() -> None:
-    told: list[tuple[int, int, int]] = []
-
-    class Observer(NoObserver):
-        def called(self, texts: int, tokens: int, padded_tokens: int) -> None:
-            told.append((texts, tokens, padded_tokens))
-
-    SentenceScorer(Head(), LIMIT, 10_000, Observer()).logits(TEXTS)
-    assert told == [(5, 9 + 65 + 70 + 20 + 5, 5 * 70)]
+def test_calls_are_told_with_their_chunks_and_their_padding() -> None:
+    told: list[EngineCall] = []
+    SentenceScorer(Head(), LIMIT, 10_000, told.append).logits(TEXTS)
+    assert told == [EngineCall(texts=5, tokens=9 + 65 + 70 + 20 + 5, padded_tokens=5 * 70)]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -15,8 +13,8 @@ from fastapi import FastAPI
 
 from model.artifact import ArtifactError
 from service.app import create_app
-from service.predictor import DeviceUnavailable
-from service.readiness import PredictorSlot
+from service.predictor import DeviceUnavailable, WorkerHealth
+from service.routes.probes import UNABLE_S
 from service.settings import Settings
 
 
@@ -31,7 +29,10 @@ async def serving(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
 
 
 async def test_a_loaded_service_is_live_and_ready(client: httpx.AsyncClient) -> None:
-    assert (await client.get("/livez")).json() == {"status": "live"}
+    assert (await client.get("/livez")).json() == {
+        "status": "live",
+        "workers": {"expected": 1, "alive": 1, "restarts": 0},
+    }
     ready = await client.get("/readyz")
     assert ready.status_code == 200
     assert ready.json() == {
@@ -60,15 +61,15 @@ async def test_info_lists_defaults_and_limits(client: httpx.AsyncClient) -> None
 async def test_while_the_model_loads_the_process_is_live_but_not_ready(
     settings: Settings, predictor: Any, text: str
 ) -> None:
-    release = threading.Event()
+    release = asyncio.Event()
 
-    def load(_: Settings) -> Any:
-        release.wait()
+    async def load(_: Settings) -> Any:
+        await release.wait()
         return predictor
 
     app = create_app(settings, load)
     async with serving(app) as client:
-        assert (await client.get("/livez")).status_code == 200
+        assert (await client.get("/livez")).json() == {"status": "live", "workers": None}
         for response in (
             await client.get("/readyz"),
             await client.get("/info"),
@@ -95,7 +96,7 @@ async def test_while_the_model_loads_the_process_is_live_but_not_ready(
 async def test_a_model_that_cannot_be_loaded_leaves_the_process_up_and_says_why(
     settings: Settings, text: str, error: Exception, reason: str
 ) -> None:
-    def load(_: Settings) -> Any:
+    async def load(_: Settings) -> Any:
         raise error
 
     told: list[Exception] = []
@@ -114,7 +115,7 @@ async def test_a_model_that_cannot_be_loaded_leaves_the_process_up_and_says_why(
 
 
 async def test_a_failed_load_needs_nobody_to_be_told(settings: Settings) -> None:
-    def load(_: Settings) -> Any:
+    async def load(_: Settings) -> Any:
         raise ArtifactError("absent")
 
     app = create_app(settings, load)
@@ -123,57 +124,61 @@ async def test_a_failed_load_needs_nobody_to_be_told(settings: Settings) -> None
         assert (await client.get("/readyz")).status_code == 503
 
 
-@pytest.mark.parametrize("finish", ["before", "after"])
-async def test_a_stop_does_not_wait_for_a_load(
-    settings: Settings, predictor: Any, finish: str
-) -> None:
-    release = threading.Event()
+async def test_a_stop_ends_a_load(settings: Settings) -> None:
+    ended = asyncio.Event()
 
-    def load(_: Settings) -> Any:
-        release.wait()
-        return predictor
+    async def load(_: Settings) -> Any:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
 
     app = create_app(settings, load)
-    slot = app.state.slot
-    assert not slot.is_loading
-    async with serving(app):
-        pass
-    assert slot.is_loading
-    if finish == "before":
-        release.set()
-        await asyncio.to_thread(wait_for_load, slot)
-        await asyncio.sleep(0)
+    async with serving(app) as client:
+        assert (await client.get("/readyz")).json()["detail"] == "the model is being loaded"
+    assert ended.is_set()
     response = await client_of(app).get("/readyz")
     assert response.json()["detail"] == "the service is stopping"
-    release.set()
-
-
-def wait_for_load(slot: PredictorSlot) -> None:
-    while slot.is_loading:
-        time.sleep(0.001)
+    assert app.state.slot.version() is None
 
 
 def client_of(app: FastAPI) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test")
 
 
-def test_a_load_that_outlives_its_event_loop_is_dropped(settings: Settings, predictor: Any) -> None:
-    release = threading.Event()
+@pytest.mark.parametrize(
+    ("health", "live", "ready"),
+    [
+        (WorkerHealth(workers=2, alive=1, restarts=3), 200, 200),
+        (WorkerHealth(workers=2, alive=0, restarts=3, unable_s=20), 200, 503),
+        (WorkerHealth(workers=2, alive=0, restarts=3, unable_s=UNABLE_S + 1), 503, 503),
+    ],
+)
+async def test_row_15_probes_tell_of_lost_workers(
+    settings: Settings, predictor: Any, text: str, health: WorkerHealth, live: int, ready: int
+) -> None:
+    class Losing(type(predictor)):  # type: ignore[misc]
+        health = None
 
-    def load(_: Settings) -> Any:
-        release.wait()
-        return predictor
+    losing = Losing()
+    losing.health = health
+
+    async def load(_: Settings) -> Any:
+        return losing
 
     app = create_app(settings, load)
-
-    async def start_and_stop() -> None:
-        async with serving(app):
-            pass
-
-    asyncio.run(start_and_stop())
-    release.set()
-    wait_for_load(app.state.slot)
-    assert app.state.slot.version() is None
+    async with serving(app) as client:
+        await app.state.slot.settled.wait()
+        answer = await client.get("/livez")
+        assert answer.status_code == live
+        if live == 200:
+            expected = {"expected": 2, "alive": health.alive, "restarts": 3}
+            assert answer.json()["workers"] == expected
+        assert (await client.get("/readyz")).status_code == ready
+        asked = await client.post("/predict", json={"inputs": text})
+        assert asked.status_code == ready
+        if ready != 200:
+            assert asked.headers["retry-after"] == "5"
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,10 @@
-"""The predictor over an exported graph: tokenize, call, slice. Knows no TensorFlow itself."""
+"""The work itself, over an exported graph: tokenize, call, slice. Knows no TensorFlow itself."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from model.sentences import read_in_chunks, split_sentences
 from model.tokenizer import Tokenizer
@@ -17,31 +17,43 @@ from service.batches import (
     summary_of,
 )
 from service.calls import Arrays, Signature, call_in_parts
-from service.errors import TextTooLong
+from service.errors import NonFiniteOutput
 from service.key_sentences import key_sentences, padded_logits
-from service.predictor import (
-    EngineObserver,
-    ModelInfo,
-    NoObserver,
-    SummarizeOptions,
-    Summary,
-)
+from service.predictor import EngineCall, ModelInfo, SummarizeOptions, Summary, TooLong
 from service.reading import Logits, Reading, read, select_passages
 from service.sentence_scorer import SentenceScorer
-from service.worker import InferenceThread
+
+Outcome = Summary | TooLong | NonFiniteOutput
 
 
-class SignaturePredictor:
-    """Writes summaries and picks sentences with a graph's signatures, in a thread of its own.
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Texts that share a call as far as they fit into one."""
+
+    texts: Sequence[str]
+    options: SummarizeOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """An outcome for each text, and the calls of the model that it took."""
+
+    outcomes: list[Outcome]
+    calls: list[EngineCall]
+
+
+Handle = Callable[[Batch], Reply]
+
+
+class Engine:
+    """Writes summaries and picks sentences with a graph's signatures, in whatever thread calls.
 
     Args:
         info: What is loaded.
         tokenizer: The one that the model was trained with.
         summarize: The signature.
         score_sentences: The signature that scores chunks of long texts.
-        thread: Where they run.
         max_batch_tokens: Padded source tokens times beams in one call.
-        observer: Told of every call.
     """
 
     def __init__(
@@ -51,18 +63,15 @@ class SignaturePredictor:
         tokenizer: Tokenizer,
         summarize: Signature,
         score_sentences: Signature,
-        thread: InferenceThread,
         max_batch_tokens: int,
-        observer: EngineObserver | None = None,
     ) -> None:
         self._info = info
         self._tokenizer = tokenizer
         self._summarize = summarize
-        self._thread = thread
         self._max_batch_tokens = max_batch_tokens
-        self._observer = observer or NoObserver()
+        self._calls: list[EngineCall] = []
         self._scorer = SentenceScorer(
-            score_sentences, info.max_source_tokens, max_batch_tokens, self._observer
+            score_sentences, info.max_source_tokens, max_batch_tokens, self._calls.append
         )
 
     @property
@@ -70,30 +79,40 @@ class SignaturePredictor:
         """What is loaded."""
         return self._info
 
-    async def summarize(self, texts: Sequence[str], options: SummarizeOptions) -> list[Summary]:
-        """One summary a text; see `Predictor`."""
-        summaries, waited = await self._thread.run(
-            lambda: self.summarize_now(texts, options), len(texts)
-        )
-        return [
-            replace(summary, stage_seconds={"queue": waited, **summary.stage_seconds})
-            for summary in summaries
-        ]
-
-    async def close(self) -> None:
-        """Finishes the work accepted."""
-        await self._thread.close()
+    def take_calls(self) -> list[EngineCall]:
+        """The calls of the model since this was last asked."""
+        calls = list(self._calls)
+        self._calls.clear()
+        return calls
 
     def warm_up(self, text: str, options: SummarizeOptions) -> None:
         """Calls each signature that requests will need, so that the first isn't the slowest."""
-        self.summarize_now([text], options)
+        self.summarize([text], options)
         whole, limit = self._tokenizer.encode(text), self._info.max_source_tokens
         self._scorer.logits([read_in_chunks(whole, split_sentences(text), limit)])
 
-    def summarize_now(self, texts: Sequence[str], options: SummarizeOptions) -> list[Summary]:
-        """The work itself, in whatever thread calls."""
+    def summarize(self, texts: Sequence[str], options: SummarizeOptions) -> list[Summary | TooLong]:
+        """One summary a text, in their order; for one that may not be cut, what it exceeds."""
         began = time.perf_counter()
-        readings = [self._read(index, text, options) for index, text in enumerate(texts)]
+        limit = self._info.max_source_tokens
+        readings = [read(text, self._tokenizer, options, limit) for text in texts]
+        fitting = [i for i, r in enumerate(readings) if not _refused(r, options)]
+        summaries = self._summaries(
+            [texts[i] for i in fitting], [readings[i] for i in fitting], options, began
+        )
+        found = dict(zip(fitting, summaries, strict=True))
+        return [
+            found.get(i, TooLong(tokens=reading.source.total_tokens, limit=limit))
+            for i, reading in enumerate(readings)
+        ]
+
+    def _summaries(
+        self,
+        texts: Sequence[str],
+        readings: list[Reading],
+        options: SummarizeOptions,
+        began: float,
+    ) -> list[Summary]:
         encoded = time.perf_counter()
         in_chunks = [index for index, reading in enumerate(readings) if reading.chunks]
         logits = dict(
@@ -107,13 +126,6 @@ class SignaturePredictor:
         summaries = self._search(texts, readings, logits, options)
         stages = {"tokenize": encoded - began, "model": time.perf_counter() - encoded}
         return [replace(summary, stage_seconds=stages) for summary in summaries]
-
-    def _read(self, index: int, text: str, options: SummarizeOptions) -> Reading:
-        limit = self._info.max_source_tokens
-        reading = read(text, self._tokenizer, options, limit)
-        if reading.source.truncated and options.truncation == "error":
-            raise TextTooLong(index, reading.source.total_tokens, limit)
-        return reading
 
     def _selected(self, text: str, reading: Reading, logits: Logits) -> Reading:
         limit = self._info.max_source_tokens
@@ -158,5 +170,30 @@ class SignaturePredictor:
                 "sentence_ids": sentence_array([r.sentence_ids for r in readings], length),
             }
         )
-        self._observer.called(len(sources), sum(map(len, sources)), length * len(sources))
+        self._calls.append(
+            EngineCall(
+                texts=len(sources),
+                tokens=sum(map(len, sources)),
+                padded_tokens=length * len(sources),
+            )
+        )
         return outputs
+
+
+def _refused(reading: Reading, options: SummarizeOptions) -> bool:
+    return reading.source.truncated and options.truncation == "error"
+
+
+def serving(engine: Engine) -> tuple[ModelInfo, Handle]:
+    """What a worker process tells of an engine, and what it answers with it."""
+    engine.take_calls()  # those of the warm-up
+
+    def handle(batch: Batch) -> Reply:
+        found = engine.summarize(batch.texts, batch.options)
+        outcomes = [
+            NonFiniteOutput() if isinstance(one, Summary) and not one.is_finite else one
+            for one in found
+        ]
+        return Reply(outcomes=outcomes, calls=engine.take_calls())
+
+    return engine.info, handle

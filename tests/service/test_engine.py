@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 from model.tokenizer import Tokenizer
-from service.errors import OutOfMemory, TextTooLong
-from service.predictor import ModelInfo, SummarizeOptions, Summary
-from service.signature_predictor import SignaturePredictor
-from service.worker import InferenceThread
+from service.engine import Engine
+from service.errors import OutOfMemory
+from service.predictor import ModelInfo, SummarizeOptions, Summary, TooLong
 
 TEXTS = [f"the city council {number}" for number in range(8)]
 
@@ -71,19 +70,18 @@ class Model:
         return np.where(np.array(counted) > 0, np.array(counted) / 10, -1e9).astype(np.float32)
 
 
-def predictor_over(model: Model, tokenizer: Tokenizer, info: ModelInfo) -> SignaturePredictor:
-    return SignaturePredictor(
+def engine_over(model: Model, tokenizer: Tokenizer, info: ModelInfo) -> Engine:
+    return Engine(
         info=info,
         tokenizer=tokenizer,
         summarize=model,
         score_sentences=model.score_sentences,
-        thread=InferenceThread(99),
         max_batch_tokens=10_000,
     )
 
 
 def summarize(model: Model, tokenizer: Tokenizer, info: ModelInfo) -> list[Summary]:
-    return predictor_over(model, tokenizer, info).summarize_now(TEXTS, OPTIONS)
+    return engine_over(model, tokenizer, info).summarize(TEXTS, OPTIONS)
 
 
 @pytest.mark.parametrize(
@@ -123,15 +121,15 @@ def test_long_and_short_texts_share_a_call_and_each_gets_its_own_sentences(
     tokenizer: Tokenizer, info: ModelInfo, truncation: Any
 ) -> None:
     model = Model(99)
-    predictor = predictor_over(model, tokenizer, info)
+    engine = engine_over(model, tokenizer, info)
     texts = [LONG, "A council. The city council met on trams. It ended.", LONG + " " + LONG]
     options = replace(OPTIONS, truncation=truncation)
-    together = predictor.summarize_now(texts, options)
+    together = engine.summarize(texts, options)
     (inputs,) = model.inputs
     assert sorted(row.max() for row in inputs["sentence_ids"]) == [0, 0, 3]
     assert model.chunks > 3
     for text, found in zip(texts, together, strict=True):
-        (alone,) = predictor.summarize_now([text], options)
+        (alone,) = engine.summarize([text], options)
         assert found.key_sentences == alone.key_sentences
         assert found.source_spans == alone.source_spans
         assert len(found.key_sentences) == 2
@@ -145,7 +143,7 @@ def test_a_selection_is_what_the_summary_is_written_from(
 ) -> None:
     model = Model(99)
     options = replace(OPTIONS, truncation="select", key_sentences=0)
-    (summary,) = predictor_over(model, tokenizer, info).summarize_now([LONG], options)
+    (summary,) = engine_over(model, tokenizer, info).summarize([LONG], options)
     assert summary.key_sentences == []
     assert summary.passages is not None
     assert summary.passages[0] == (0, len("The city council met."))
@@ -163,7 +161,7 @@ def test_a_lead_without_key_sentences_costs_no_call_more(
 ) -> None:
     model = Model(99)
     options = replace(OPTIONS, key_sentences=0)
-    (summary,) = predictor_over(model, tokenizer, info).summarize_now([LONG], options)
+    (summary,) = engine_over(model, tokenizer, info).summarize([LONG], options)
     assert (model.chunks, summary.key_sentences, summary.passages) == (0, [], None)
 
 
@@ -171,13 +169,27 @@ def test_a_text_that_may_not_be_cut_is_refused_before_any_call(
     tokenizer: Tokenizer, info: ModelInfo
 ) -> None:
     model = Model(99)
-    predictor = predictor_over(model, tokenizer, info)
-    with pytest.raises(TextTooLong):
-        predictor.summarize_now([TEXTS[0], LONG], replace(OPTIONS, truncation="error"))
+    engine = engine_over(model, tokenizer, info)
+    options = replace(OPTIONS, truncation="error")
+    assert engine.summarize([LONG], options) == [
+        TooLong(tokens=len(tokenizer.encode(LONG).ids), limit=64)
+    ]
     assert (model.chunks, model.sizes) == (0, [])
+    found = engine.summarize([LONG, TEXTS[0], LONG], options)
+    assert [type(one) for one in found] == [TooLong, Summary, TooLong]
+    assert model.sizes == [1]
+
+
+def test_calls_are_told_once(tokenizer: Tokenizer, info: ModelInfo) -> None:
+    engine = engine_over(Model(4), tokenizer, info)
+    engine.summarize(TEXTS, OPTIONS)
+    calls = engine.take_calls()
+    assert [call.texts for call in calls] == [4, 4]
+    assert all(0 < call.tokens <= call.padded_tokens == 4 * 64 for call in calls)
+    assert engine.take_calls() == []
 
 
 def test_the_warm_up_calls_each_signature(tokenizer: Tokenizer, info: ModelInfo) -> None:
     model = Model(99)
-    predictor_over(model, tokenizer, info).warm_up(TEXTS[0], OPTIONS)
+    engine_over(model, tokenizer, info).warm_up(TEXTS[0], OPTIONS)
     assert (model.sizes, model.chunks) == ([1], 1)

@@ -1,0 +1,117 @@
+"""Whether an explanation depends on what the model learnt, and whether its attention is used.
+
+Adebayo et al. 2018: an explanation that stays the same while the weights become random explains
+the text, not the model. Wiegreffe & Pinter 2019: an attention that may as well be even explains
+nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.explanation.correlation import spearman
+from model.explanation.document import Document, all_kept, count
+from model.explanation.methods.ablation import REMOVALS, ablation
+from model.explanation.methods.attention import attention
+from model.explanation.methods.copy_split import copy_split
+from model.explanation.methods.removal import leave_one_out
+from model.explanation.scorer import Floats, Ids, Mask, Scorer, Scores
+
+PASSED = 0.3
+"""The largest mean correlation with the model's own scores once all weights are random."""
+
+LOG_FLOOR = 1e-9
+"""Added to a probability before its logarithm, as the network does."""
+
+ScorerOf = Callable[[str], Scorer]
+"""A style -> the model that writes in it."""
+
+Stages = Iterable[tuple[str, ScorerOf]]
+"""Names of what is random so far, and the model; each stage's model is used before the next is
+asked for, so that one set of weights can be spoilt step by step."""
+
+
+def checked_scores(scorer: Scorer, document: Document) -> dict[str, Floats]:
+    """The scores whose dependence on the weights is checked, by method: tokens or sentences."""
+    scores = scorer.score(document.source_ids, all_kept(document), document.summary_ids)
+    target = np.ones(len(document.summary_ids))
+    split = copy_split(scores, document.source_ids, document.summary_ids)
+    return {
+        "attention": attention(scores.attention_weights[0], target),
+        "copy_split": split.copied.sum(axis=0),
+        "leave_one_out": leave_one_out(scorer, document, document.sentences),
+        "ablation": ablation(scorer, document, document.sentences).scores,
+    }
+
+
+def cascade(
+    scorer_of: ScorerOf, stages: Stages, documents: Sequence[Document]
+) -> dict[str, dict[str, float]]:
+    """Mean Spearman correlation of each method's scores with themselves, by stage and method.
+
+    Of the correlation of scores and that of their sizes the larger counts. Scores that are all
+    the same correlate with nothing: 0.
+    """
+    own = [checked_scores(scorer_of(document.style), document) for document in documents]
+    found: dict[str, dict[str, float]] = {}
+    for stage, random_of in stages:
+        other = [checked_scores(random_of(document.style), document) for document in documents]
+        found[stage] = {
+            method: float(
+                np.mean([_likeness(a[method], b[method]) for a, b in zip(own, other, strict=True)])
+            )
+            for method in own[0]
+        }
+    return found
+
+
+def scores_needed(documents: Sequence[Document], stages: int) -> int:
+    """How many scores, rows of batches, a cascade of so many stages asks for."""
+    once = sum(2 + count(document.sentences) + REMOVALS for document in documents)
+    return (stages + 1) * once
+
+
+def passes(correlations: Sequence[float]) -> bool:
+    """Whether a method's correlations, by stage, end low and lower than they began."""
+    return correlations[-1] <= PASSED and correlations[-1] <= correlations[0]
+
+
+def verdicts(found: Mapping[str, Mapping[str, float]]) -> dict[str, bool]:
+    """Whether each method of a cascade passes."""
+    stages = list(found.values())
+    return {method: passes([stage[method] for stage in stages]) for method in stages[0]}
+
+
+def _likeness(first: Floats, second: Floats) -> float:
+    both = [spearman(first, second), spearman(np.abs(first), np.abs(second))]
+    return max(0.0 if np.isnan(value) else value for value in both)
+
+
+@dataclass(frozen=True)
+class UniformCopy:
+    """The same model, its copies drawn evenly from the kept source; the decoder's state stays.
+
+    Only the copying is replaced, since that is what the numbers of a `Scorer` determine exactly.
+    What the decoder itself takes from the cross-attention is still there, so the loss is a lower
+    bound.
+    """
+
+    scorer: Scorer
+
+    def score(self, source_ids: Ids, keep: Mask, summary_ids: Ids) -> Scores:
+        """As `Scorer`."""
+        scores = self.scorer.score(source_ids, keep, summary_ids)
+        even = keep / keep.sum(axis=1, keepdims=True)
+        weights = np.broadcast_to(even[:, None, :], scores.attention_weights.shape)
+        same = summary_ids[:, None] == source_ids[None, :]
+        copied = scores.copy_gate * (weights * same).sum(axis=-1)
+        log_probs = np.log(copied + scores.generated_prob + LOG_FLOOR)
+        return Scores(log_probs, weights, scores.copy_gate, copied, scores.generated_prob)
+
+
+def attention_use(scores: Scores, even: Scores) -> float:
+    """The mean nats a token that the summary of one document loses with even attention."""
+    return float((scores.log_probs[0] - even.log_probs[0]).mean())

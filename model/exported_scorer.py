@@ -1,0 +1,81 @@
+"""An exported SavedModel as the `Scorer` of `model.explanation`, and with random weights."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.artifact import SCORE, SCORE_OUTPUTS
+from model.explanation.sanity import ScorerOf
+from model.explanation.scorer import Ids, Mask, Scores
+from model.exported import ExportedModel
+
+BATCH = 64
+"""Scores in one call of the signature: of 192 source tokens each they take some 300 MB."""
+
+BUCKET = 64
+"""Sources are padded to multiples of this, as the service pads them."""
+
+CASCADE = {
+    "output": ("decoder_norm", "copy_gate"),
+    "decoder": ("initial_", "embedding_norm", "lstm", "decoder_ffn"),
+    "cross-attention": ("cross_attention",),
+    "encoder": ("block_", "encoder_norm", "embedding"),
+}
+"""From the output down: what becomes random, by the beginning of the weights' names. The embedding
+is shared by both ends and comes last."""
+
+
+@dataclass(frozen=True)
+class ExportedScorer:
+    """Scores in one style with the signature `score`."""
+
+    exported: ExportedModel
+    style: str
+
+    def score(self, source_ids: Ids, keep: Mask, summary_ids: Ids) -> Scores:
+        """As `Scorer`, in batches of `BATCH`."""
+        starts = range(0, len(keep), BATCH)
+        parts = [self._score(source_ids, keep[i : i + BATCH], summary_ids) for i in starts]
+        return Scores(*(np.concatenate(arrays) for arrays in zip(*parts, strict=True)))
+
+    def _score(self, source_ids: Ids, keep: Mask, summary_ids: Ids) -> Scores:
+        batch, length = keep.shape
+        limit = self.exported.manifest.max_source_tokens
+        padding = min(-length % BUCKET, max(limit - length, 0))
+        inputs = {
+            "source_ids": np.tile(np.pad(source_ids, (0, padding)), (batch, 1)),
+            "source_keep_mask": np.pad(keep, ((0, 0), (0, padding))),
+            "style_ids": np.full(batch, self.exported.manifest.styles.index(self.style), np.int32),
+            "summary_ids": np.tile(summary_ids, (batch, 1)),
+        }
+        found = self.exported.call(SCORE, inputs)
+        found["attention_weights"] = found["attention_weights"][:, :, :length]
+        return Scores(*(found[name].astype(np.float64) for name in SCORE_OUTPUTS))
+
+
+def scorers(exported: ExportedModel) -> ScorerOf:
+    """The model as a scorer of each of its styles."""
+    return lambda style: ExportedScorer(exported, style)
+
+
+def randomised(exported: ExportedModel, seed: int = 0) -> Iterator[tuple[str, ScorerOf]]:
+    """The stages of `CASCADE`, each with the weights of those before it random too.
+
+    The entries of each weight are shuffled, which keeps their size. The model itself is spoilt and
+    stays so. Only the sentence head, which does not score summaries, keeps its weights.
+
+    Raises:
+        ValueError: a stage names no weight of this model.
+    """
+    rng = np.random.default_rng(seed)
+    for stage, beginnings in CASCADE.items():
+        chosen = [w for w in exported.weights if w.name.startswith(beginnings)]
+        if not chosen:
+            raise ValueError(f"the cascade's stage {stage!r} has no weights in this model")
+        for weight in chosen:
+            values = weight.numpy()
+            weight.assign(rng.permutation(values.reshape(-1)).reshape(values.shape))
+        yield stage, scorers(exported)

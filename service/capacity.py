@@ -1,0 +1,49 @@
+"""How many worker processes this machine has processors and memory for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from service.processors import available_processors
+from service.settings import Settings
+
+WORKER_BYTES = 1_100 * 2**20
+"""What a worker with the shipped model holds at its peak, rounded up; docs/operations.md has it."""
+
+SERVICE_BYTES = 200 * 2**20
+"""What the service's own process holds, its cache among it."""
+
+_GPU = Path("/dev/nvidiactl")
+_MEMORY_LIMIT = Path("/sys/fs/cgroup/memory.max")
+_MEMORY = Path("/proc/meminfo")
+
+
+def worker_count(settings: Settings) -> int:
+    """The setting, or one a processor as far as the memory goes; one where a GPU is to be used."""
+    if settings.workers:
+        return settings.workers
+    if settings.device == "gpu" or (settings.device == "auto" and _GPU.exists()):
+        return 1
+    workers = (available_memory() - SERVICE_BYTES) // WORKER_BYTES
+    return max(1, min(available_processors(), workers))
+
+
+def available_memory(limit_file: Path = _MEMORY_LIMIT, memory_file: Path = _MEMORY) -> int:
+    """Bytes that this process may still take, a container's limit among the bounds."""
+    return min(_limit(limit_file), _free(memory_file))
+
+
+def _limit(file: Path) -> int:
+    try:
+        return int(file.read_text())
+    except (OSError, ValueError):
+        return 2**63  # no such file, or "max": nothing is set
+
+
+def _free(file: Path) -> int:
+    try:
+        lines = file.read_text().splitlines()
+    except OSError:
+        return 2**63  # not Linux
+    kilobytes = [line.split()[1] for line in lines if line.startswith("MemAvailable:")]
+    return int(kilobytes[0]) * 1024 if kilobytes else 2**63

@@ -1,0 +1,48 @@
+"""How fast the workers get through their work, and so how long there is to wait."""
+
+from __future__ import annotations
+
+import math
+
+HALF_LIFE_S = 2.0
+"""Of a measurement, in seconds of a worker's time."""
+
+_WEIGHT_OF_GUESS_S = 0.05  # the first real call outweighs it
+
+
+class DrainRate:
+    """A running mean of the cost that a worker does in a second.
+
+    Cost is padded source tokens times beams. Calls count by the time that they took, so under load,
+    when waits matter, the rate is that of full batches.
+
+    Args:
+        workers: That run at the same time.
+        first_guess: Cost per second of one worker, until there is a measurement.
+    """
+
+    def __init__(self, workers: int, first_guess: float) -> None:
+        self.workers = workers
+        self._cost = first_guess * _WEIGHT_OF_GUESS_S
+        self._seconds = _WEIGHT_OF_GUESS_S
+
+    @property
+    def of_one(self) -> float:
+        """Cost per second of one worker."""
+        return self._cost / self._seconds
+
+    def learn(self, cost: float, seconds: float) -> None:
+        """Takes in a call that ended well."""
+        seconds = max(seconds, 1e-6)
+        kept = math.exp2(-seconds / HALF_LIFE_S)
+        self._cost = kept * self._cost + cost
+        self._seconds = kept * self._seconds + seconds
+
+    def seconds(self, cost: float, largest: float = 0.0) -> float:
+        """Until all of that is done: the bound of list scheduling (Graham, 1969).
+
+        Args:
+            cost: Of all work, that under way included.
+            largest: Of the piece that may come last, which one worker does while the others rest.
+        """
+        return (cost + (self.workers - 1) * largest) / (self.workers * self.of_one)

@@ -1,0 +1,22 @@
+"""What a worker process loads: an artifact as an engine. The composition root of that process."""
+
+from __future__ import annotations
+
+from service.engine import Handle, serving
+from service.logs import configure_logs
+from service.predictor import ModelInfo
+from service.saved_model import load_engine
+from service.settings import Settings
+
+TARGET = f"{__name__}:load"
+
+
+def load(settings: Settings) -> tuple[ModelInfo, Handle]:
+    """Loads the settings' artifact in this process.
+
+    Raises:
+        ArtifactError: there is no artifact, or it isn't what its manifest says.
+        DeviceUnavailable: a GPU was asked for and there is none.
+    """
+    configure_logs(settings.log_level)
+    return serving(load_engine(settings))

@@ -1,0 +1,185 @@
+"""The predictor that the routes ask: a scheduler before worker processes.
+
+Belongs to the event loop. Knows neither HTTP nor TensorFlow.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import sys
+from collections.abc import Hashable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import Protocol
+
+from service.batch_choice import BatchRule, Work
+from service.batches import BUCKET
+from service.capacity import worker_count
+from service.engine import Batch, Outcome, Reply
+from service.errors import DeadlinePassed, ServiceError, TextTooLong, WorkerLost
+from service.predictor import (
+    EngineCall,
+    ModelInfo,
+    SummarizeOptions,
+    Summary,
+    TooLong,
+    WorkerHealth,
+)
+from service.result_cache import ResultCache
+from service.scheduler import Scheduler
+from service.scheduler_observer import SchedulerObserver
+from service.settings import Settings
+from service.worker_slot import WorkerEvent
+from service.workers import WorkerPool
+
+CHARACTERS_PER_TOKEN = 4.5
+"""Of English prose, about; the scheduler needs to know lengths before anybody has tokenized."""
+
+_LATE = "the time for this request was over when its answer was there"
+
+
+class EngineObserver(SchedulerObserver, Protocol):
+    """Told of all that a scheduler tells, of calls, and of workers."""
+
+    def called(self, call: EngineCall) -> None:
+        """The model was called."""
+        ...
+
+    def worker_event(self, event: WorkerEvent) -> None:
+        """A worker was lost, or replaced."""
+        ...
+
+
+class ScheduledPredictor:
+    """Implements `Predictor`. Made by `load`."""
+
+    def __init__(
+        self, info: ModelInfo, pool: WorkerPool, settings: Settings, observer: EngineObserver
+    ) -> None:
+        self._info, self._pool = info, pool
+        self._observer = observer
+        self._grace_s = settings.shutdown_grace_s
+        self._scheduler: Scheduler[tuple[str, SummarizeOptions], Outcome] = Scheduler(
+            self._run,
+            workers=pool.health.workers,
+            rule=BatchRule(max_tokens=settings.max_batch_tokens, padded_length=_padded),
+            max_queued_texts=settings.max_queued_texts,
+            lost=(WorkerLost,),
+            cache=ResultCache(settings.cache_bytes, _size_of),
+            observer=observer,
+            clock=asyncio.get_running_loop().time,
+        )
+
+    @classmethod
+    async def load(
+        cls, target: str, settings: Settings, observer: EngineObserver
+    ) -> ScheduledPredictor:
+        """Starts the workers, and returns once all are ready.
+
+        Args:
+            target: What they load with the settings; see `workers`.
+            settings: Every knob.
+            observer: Told of everything.
+
+        Raises:
+            Exception: what the target raised, or WorkerLost.
+        """
+        threads = str(settings.num_threads)
+        pool = WorkerPool(
+            target,
+            settings,
+            count=worker_count(settings),
+            hang_timeout_s=settings.worker_timeout_s,
+            environment={
+                "TF_NUM_INTRAOP_THREADS": threads,
+                "TF_NUM_INTEROP_THREADS": "1",
+                "OMP_NUM_THREADS": threads,
+            },
+            on_event=observer.worker_event,
+        )
+        return cls(await pool.start(), pool, settings, observer)
+
+    @property
+    def info(self) -> ModelInfo:
+        """What is loaded."""
+        return self._info
+
+    @property
+    def health(self) -> WorkerHealth:
+        """Who can answer now."""
+        pool = self._pool.health
+        return WorkerHealth(
+            workers=pool.workers,
+            alive=pool.alive,
+            restarts=pool.restarts,
+            unable_s=pool.unable_s,
+            last_loss=pool.last_loss,
+            pids=tuple(self._pool.pids),
+        )
+
+    async def summarize(
+        self, texts: Sequence[str], options: SummarizeOptions, timeout_s: float | None = None
+    ) -> list[Summary]:
+        """One summary a text; see `Predictor`."""
+        clock = asyncio.get_running_loop().time
+        began = clock()
+        deadline = None if timeout_s is None else began + timeout_s
+        works = [self._work(text, options) for text in texts]
+        outcomes = await self._scheduler.submit(works, deadline)
+        if deadline is not None and clock() > deadline:
+            raise DeadlinePassed(_LATE, retry_after_s=1)
+        elapsed = clock() - began
+        return [_summary(index, outcome, elapsed) for index, outcome in enumerate(outcomes)]
+
+    async def close(self) -> None:
+        """Finishes the work accepted, then ends the workers."""
+        with suppress(TimeoutError):  # who still waits gets WorkerLost
+            await asyncio.wait_for(self._scheduler.close(), self._grace_s)
+        await self._pool.close(grace_s=0)
+
+    def _work(self, text: str, options: SummarizeOptions) -> Work[tuple[str, SummarizeOptions]]:
+        limit = self._info.max_source_tokens
+        tokens = 1 + math.ceil(len(text) / CHARACTERS_PER_TOKEN)
+        in_full = options.key_sentences > 0 or options.truncation == "select"
+        if tokens > limit and not in_full:
+            tokens = limit
+        # What is over the limit is read in chunks, without a search.
+        beams = options.num_beams if tokens <= limit else 1
+        key = (text, options)
+        return Work(payload=key, key=key, tokens=tokens, beams=beams, group=options)
+
+    async def _run(
+        self, payloads: Sequence[tuple[str, SummarizeOptions]]
+    ) -> Sequence[Outcome | Exception]:
+        _, options = payloads[0]
+        batch = Batch(texts=[text for text, _ in payloads], options=options)
+        reply: Reply = await self._pool.run(batch)
+        for call in reply.calls:
+            self._observer.called(call)
+        return reply.outcomes
+
+
+def _padded(tokens: int) -> int:
+    return -(-tokens // BUCKET) * BUCKET
+
+
+def _summary(index: int, outcome: Outcome, elapsed: float) -> Summary:
+    if isinstance(outcome, TooLong):
+        raise TextTooLong(index, outcome.tokens, outcome.limit)
+    if isinstance(outcome, ServiceError):
+        raise outcome
+    waited = elapsed - sum(outcome.stage_seconds.values())
+    if waited < 0:  # it was there already, or under way: nothing was done for this request
+        nothing = dict.fromkeys(outcome.stage_seconds, 0.0)
+        return replace(outcome, stage_seconds={"queue": elapsed, **nothing})
+    return replace(outcome, stage_seconds={"queue": waited, **outcome.stage_seconds})
+
+
+def _size_of(key: Hashable, outcome: Outcome) -> int:
+    """Bytes, about: those of the arrays and of the text, and of a tuple for each token."""
+    if not isinstance(outcome, Summary):
+        return 0
+    text = key[0] if isinstance(key, tuple) else ""
+    tokens = len(outcome.source_spans) + len(outcome.summary_spans)
+    return sys.getsizeof(text) + outcome.attention.nbytes + 160 * tokens + 4096

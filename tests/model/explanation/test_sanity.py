@@ -1,0 +1,128 @@
+"""Explanations that survive random weights, and attention that is not used, are found out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from model.explanation.document import Document, all_kept
+from model.explanation.planted import PlantedCopier, PlantedReader
+from model.explanation.sanity import (
+    LOG_FLOOR,
+    ScorerOf,
+    UniformCopy,
+    attention_use,
+    cascade,
+    passes,
+    scores_needed,
+    verdicts,
+)
+from model.explanation.scorer import Ids, Mask, Scorer, Scores
+
+COPIER, READER = PlantedCopier(), PlantedReader()
+
+
+class Backwards:
+    """As random as weights can make it: reads the source from its other end."""
+
+    def score(self, source_ids: Ids, keep: Mask, summary_ids: Ids) -> Scores:
+        turned = np.append(source_ids[-2::-1], source_ids[-1])
+        return COPIER.score(turned, keep, summary_ids)._replace(
+            copied_prob=np.zeros((len(keep), len(summary_ids))),
+            copy_gate=np.zeros((len(keep), len(summary_ids))),
+            generated_prob=np.exp(COPIER.score(turned, keep, summary_ids).log_probs),
+        )
+
+
+def always(scorer: Scorer) -> ScorerOf:
+    return lambda _style: scorer
+
+
+def test_the_cascade_tells_what_depends_on_the_weights(plant: Callable[..., Document]) -> None:
+    documents = [plant(2, 9, 2), plant(17, 3, 5, 3)]
+    stages = [("nothing", always(COPIER)), ("attention", always(READER))]
+    found = cascade(always(COPIER), stages, documents)
+    assert list(found) == ["nothing", "attention"]
+    for method, value in found["nothing"].items():
+        assert value == pytest.approx(1.0), method
+    # The reader looks elsewhere and copies nothing, but it reads what the copier read.
+    assert verdicts(found) == {
+        "attention": True,
+        "copy_split": True,
+        "leave_one_out": False,
+        "ablation": False,
+    }
+
+
+def test_a_model_that_reads_other_words_has_other_explanations(
+    plant: Callable[..., Document],
+) -> None:
+    stages = [("all", always(Backwards()))]
+    found = cascade(always(COPIER), stages, [plant(2, 9, 2), plant(3, 4)])
+    assert all(verdicts(found).values())
+
+
+def test_the_cascade_costs_what_it_says(plant: Callable[..., Document]) -> None:
+    documents, asked = [plant(2, 9, 2), plant(3, 4)], []
+
+    class Counted:
+        def score(self, source_ids: Ids, keep: Mask, summary_ids: Ids) -> Scores:
+            asked.append(len(keep))
+            return COPIER.score(source_ids, keep, summary_ids)
+
+    counted = always(Counted())
+    cascade(counted, [("first", counted), ("second", counted)], documents)
+    assert sum(asked) == scores_needed(documents, stages=2)
+
+
+def test_stages_are_used_one_after_another(document: Document) -> None:
+    seen = []
+
+    def stages() -> object:
+        for name in ("first", "second"):
+            seen.append(name)
+            yield name, always(Spy(name))
+
+    class Spy:
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def score(self, source_ids: Ids, keep: Mask, summary_ids: Ids) -> Scores:
+            assert seen[-1] == self.name
+            return COPIER.score(source_ids, keep, summary_ids)
+
+    cascade(always(COPIER), stages(), [document])
+    assert seen == ["first", "second"]
+
+
+@pytest.mark.parametrize(
+    ("correlations", "passed"),
+    [([0.9, 0.5, 0.1], True), ([0.9, 0.31], False), ([0.1, 0.2], False), ([-0.1], True)],
+)
+def test_a_method_passes_if_it_falls_low(correlations: list[float], passed: bool) -> None:
+    assert passes(correlations) == passed
+
+
+def test_even_attention_costs_the_copier_what_it_copied(document: Document) -> None:
+    arguments = (document.source_ids, all_kept(document), document.summary_ids)
+    whole, even = COPIER.score(*arguments), UniformCopy(COPIER).score(*arguments)
+    before = COPIER.copied + COPIER.generated
+    after = COPIER.gate / 41 + COPIER.generated + LOG_FLOOR
+    assert attention_use(whole, even) == pytest.approx(np.log(before / after))
+    np.testing.assert_allclose(even.attention_weights, 1 / 41)
+
+
+def test_even_attention_costs_the_reader_nothing(document: Document) -> None:
+    arguments = (document.source_ids, all_kept(document), document.summary_ids)
+    whole, even = READER.score(*arguments), UniformCopy(READER).score(*arguments)
+    assert attention_use(whole, even) == pytest.approx(0.0, abs=1e-5)
+
+
+def test_even_attention_rests_on_what_is_kept(document: Document) -> None:
+    keep = all_kept(document)
+    keep[0, :20] = False
+    even = UniformCopy(COPIER).score(document.source_ids, keep, document.summary_ids)
+    assert not even.attention_weights[0, :, :20].any()
+    np.testing.assert_allclose(even.attention_weights.sum(axis=-1), 1.0)

@@ -1,0 +1,147 @@
+"""A study of planted models: every figure and every phrase is known beforehand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+from model.explanation.claims import COPIED, LOOKED, RELIED, REMOVED
+from model.explanation.correlation import kendall_tau
+from model.explanation.document import Document
+from model.explanation.methods.removal import leave_one_out, leave_one_out_by_word
+from model.explanation.planted import PlantedCopier, PlantedReader
+from model.explanation.report import study_report, tables
+from model.explanation.scorer import Ids, Mask, Scorer, Scores
+from model.explanation.study import BASELINES, METHODS, Figures, measure, scores_needed
+
+COPIER, READER = PlantedCopier(), PlantedReader()
+SANE = {"all": dict.fromkeys(METHODS, 0.1)}
+DOCUMENTS = 12
+
+
+@pytest.fixture(scope="module")
+def documents(plant: Callable[..., Document]) -> list[Document]:
+    """Two words of evidence each, anywhere in the text and in each text elsewhere."""
+    places = np.random.default_rng(1).permutation(40)[: 2 * DOCUMENTS].reshape(DOCUMENTS, 2)
+    return [plant(first, second, first) for first, second in places.tolist()]
+
+
+class Counted:
+    """Counts what is asked of it."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self.scorer, self.scores = scorer, 0
+
+    def score(self, source_ids: Ids, keep: Mask, summary_ids: Ids) -> Scores:
+        self.scores += len(keep)
+        return self.scorer.score(source_ids, keep, summary_ids)
+
+
+def study(scorer: Scorer, documents: list[Document]) -> list[Figures]:
+    return measure(lambda _style: scorer, documents)
+
+
+@pytest.fixture(scope="module")
+def copier(documents: list[Document]) -> dict[str, Any]:
+    return study_report(study(COPIER, documents), SANE)
+
+
+@pytest.fixture(scope="module")
+def reader(documents: list[Document]) -> dict[str, Any]:
+    return study_report(study(READER, documents), SANE)
+
+
+@pytest.mark.parametrize("method", ["attention", "copy_split", "leave_one_out"])
+def test_the_copiers_methods_reach_the_bound(copier: dict[str, Any], method: str) -> None:
+    entry = copier["methods"][method]
+    for estimate in entry["comprehensiveness"]:
+        assert estimate["mean"] == pytest.approx(COPIER.copied)
+    for estimate in entry["sufficiency"]:
+        assert estimate["mean"] == pytest.approx(0.0, abs=1e-9)
+    assert entry["normalised_comprehensiveness"]["mean"] == pytest.approx(1.0)
+    assert entry["word_tau"]["mean"] == pytest.approx(1.0)
+    assert entry["sentence_tau"]["mean"] == pytest.approx(1.0)
+    for baseline in ("random", "lead", "position"):
+        assert all(d["low"] > 0 for d in entry["advantage"][baseline])
+
+
+def test_the_words_of_the_summary_are_the_copiers_evidence(copier: dict[str, Any]) -> None:
+    overlap = copier["methods"]["overlap"]["comprehensiveness"]
+    assert [e["mean"] for e in overlap] == pytest.approx([COPIER.copied] * 4)
+
+
+def test_the_copiers_other_figures(copier: dict[str, Any]) -> None:
+    assert copier["split_error"] <= 1e-12
+    assert copier["copied_at_peak"] == {"share": 1.0, "copied_tokens": 3 * DOCUMENTS}
+    assert copier["source_reliance_nats"]["mean"] == pytest.approx(
+        np.log((COPIER.copied + COPIER.generated) / COPIER.generated)
+    )
+    assert copier["greedy"]["comprehensiveness_area"]["mean"] == pytest.approx(COPIER.copied)
+
+
+def test_the_copiers_phrases(copier: dict[str, Any]) -> None:
+    phrases = {method: copier["methods"][method]["phrase"] for method in METHODS[:3]}
+    assert phrases == {"attention": RELIED, "copy_split": COPIED, "leave_one_out": REMOVED}
+    assert not any("phrase" in copier["methods"][baseline] for baseline in BASELINES)
+
+
+def test_attention_of_the_reader_is_only_where_it_looked(reader: dict[str, Any]) -> None:
+    entry = reader["methods"]["attention"]
+    assert entry["phrase"] == LOOKED
+    assert entry["comprehensiveness"][0]["mean"] < 0.1
+    assert entry["normalised_comprehensiveness"]["mean"] < 0.5
+    removal = reader["methods"]["leave_one_out"]
+    assert removal["phrase"] == REMOVED
+    assert removal["normalised_comprehensiveness"]["mean"] == pytest.approx(1.0)
+    assert reader["copied_at_peak"] == {"share": None, "copied_tokens": 0}
+
+
+def test_without_a_cascade_nothing_is_sane(documents: list[Document]) -> None:
+    report = study_report(study(COPIER, documents[:3]), {})
+    phrases = [report["methods"][method]["phrase"] for method in METHODS]
+    assert phrases == [LOOKED, COPIED, None, None]
+
+
+def test_a_report_is_json_and_a_table(copier: dict[str, Any], reader: dict[str, Any]) -> None:
+    assert json.loads(json.dumps(copier, allow_nan=False)) == copier
+    lines = tables(copier).splitlines()
+    assert [line.split(" | ")[0] for line in lines[2:10]] == [
+        f"| {name}" for name in (*METHODS, *BASELINES)
+    ]
+    assert f"- copied tokens that are the token at the peak: 100.0 % of {3 * DOCUMENTS}" in lines
+    assert "at the peak: - of 0" in tables(reader)
+    assert "| exactly … % of this word's probability was copied from here |" in tables(copier)
+    width = {line.count("|") for line in lines[:10]}
+    assert len(width) == 1
+
+
+def test_the_estimate_of_scores_is_near_and_not_below(documents: list[Document]) -> None:
+    counted, done = Counted(COPIER), []
+    measure(lambda _style: counted, documents, done.append)
+    expected = scores_needed(documents)
+    assert counted.scores <= expected <= 1.3 * counted.scores
+    assert done == list(range(1, DOCUMENTS + 1))
+
+
+def test_a_text_of_one_word_is_measured_too(documents: list[Document]) -> None:
+    one = Document(
+        source_ids=np.array([10, 1], np.int32),
+        summary_ids=np.array([10], np.int32),
+        words=np.array([0, -1]),
+        sentences=np.array([0, -1]),
+        overlap=np.array([True]),
+    )
+    report = study_report(study(COPIER, [one, documents[0]]), SANE)
+    assert report["methods"]["attention"]["word_tau"]["documents"] == 1
+
+
+def test_leave_one_out_is_what_the_method_says(documents: list[Document]) -> None:
+    # The study takes it from the losses of all words, which it needs anyway.
+    document = documents[0]
+    word_tau = study(COPIER, documents[:2])[0].word_tau["leave_one_out"]
+    losses = leave_one_out(COPIER, document, document.words)
+    assert word_tau == pytest.approx(kendall_tau(leave_one_out_by_word(COPIER, document), losses))

@@ -1,0 +1,113 @@
+"""How long a client waits, and what becomes of its work when it leaves."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from starlette.requests import Request
+
+from service.client import ClientLeft, timeout_of, unless_left
+from service.errors import RuleBroken
+
+
+@pytest.mark.parametrize(
+    ("value", "seconds"),
+    [(None, 60), ("1", 0.001), ("1500", 1.5), ("0042", 0.042), ("999999999999", 60)],
+)
+def test_a_client_may_ask_for_less_than_the_service_gives(
+    value: str | None, seconds: float
+) -> None:
+    headers = {} if value is None else {"X-Request-Timeout-Ms": value}
+    assert timeout_of(httpx.Headers(headers), 60) == seconds
+
+
+@pytest.mark.parametrize("value", ["", "0", "-1", "1.5", "1e3", "soon", "٣", "9" * 13])
+def test_a_timeout_that_is_no_number_of_milliseconds_is_refused(value: str) -> None:
+    with pytest.raises(RuleBroken, match="X-Request-Timeout-Ms must be a whole number") as raised:
+        timeout_of({"X-Request-Timeout-Ms": value}, 60)
+    assert not value or value not in raised.value.detail.removeprefix("X-Request")
+
+
+def request_that(receive: Any) -> Request:
+    return Request({"type": "http"}, receive)
+
+
+async def never() -> dict[str, Any]:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+async def test_work_that_ends_first_is_the_answer() -> None:
+    async def work() -> int:
+        await asyncio.sleep(0)
+        return 7
+
+    assert await unless_left(request_that(never), work()) == 7
+
+
+async def test_an_error_of_the_work_is_the_requests() -> None:
+    async def work() -> int:
+        raise RuleBroken("rule")
+
+    with pytest.raises(RuleBroken, match="rule"):
+        await unless_left(request_that(never), work())
+
+
+async def test_work_is_cancelled_when_its_client_leaves() -> None:
+    ended = asyncio.Event()
+
+    async def work() -> int:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+        return 0
+
+    messages = iter([{"type": "http.request"}, {"type": "http.disconnect"}])
+
+    async def receive() -> dict[str, Any]:
+        await asyncio.sleep(0)
+        return next(messages)
+
+    with pytest.raises(ClientLeft):
+        await unless_left(request_that(receive), work())
+    assert ended.is_set()
+
+
+async def test_a_cancelled_request_cancels_its_work() -> None:
+    started, ended = asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        started.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    task = asyncio.create_task(unless_left(request_that(never), work()))
+    await started.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ended.is_set()
+
+
+async def test_the_timeout_reaches_the_predictor(
+    app: FastAPI, client: httpx.AsyncClient, predictor: Any, text: str
+) -> None:
+    answer = await client.post(
+        "/predict", json={"inputs": text}, headers={"X-Request-Timeout-Ms": "1500"}
+    )
+    assert answer.status_code == 200
+    await client.post("/predict", json={"inputs": text})
+    less, full = predictor.timeouts
+    assert 1 < less <= 1.5
+    assert 50 < full <= 60
+    refused = await client.post(
+        "/predict", json={"inputs": text}, headers={"X-Request-Timeout-Ms": "-5"}
+    )
+    assert refused.status_code == 422

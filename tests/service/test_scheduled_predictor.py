@@ -1,0 +1,125 @@
+"""The scheduler over real worker processes with a light target; see worker_engines.py."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from service.errors import DeadlinePassed, NonFiniteOutput, NotReady, TextTooLong
+from service.metrics import Metrics
+from service.predictor import SummarizeOptions
+from service.scheduled_predictor import ScheduledPredictor
+from service.settings import Settings
+
+TARGET = "tests.service.worker_engines:load"
+SETTINGS = Settings(workers=1, shutdown_grace_s=5)
+OPTIONS = SummarizeOptions(
+    style="headline", num_beams=1, max_new_tokens=8, min_new_tokens=1, length_penalty=1.0,
+    truncation="lead", support="strict", key_sentences=0, candidates=1,
+)  # fmt: skip
+
+
+@pytest.fixture
+def metrics() -> Metrics:
+    return Metrics()
+
+
+@pytest.fixture
+async def predictor(metrics: Metrics) -> AsyncIterator[ScheduledPredictor]:
+    loaded = await ScheduledPredictor.load(TARGET, SETTINGS, metrics)
+    yield loaded
+    await loaded.close()
+
+
+def texts(metrics: Metrics, event: str) -> Any:
+    return metrics.registry.get_sample_value("summarizer_texts_total", {"event": event})
+
+
+async def test_each_text_gets_its_summary_in_order(predictor: ScheduledPredictor) -> None:
+    assert predictor.info.name == "echo"
+    asked = [f"words of text {i}" for i in range(5)]
+    found = await predictor.summarize(asked, OPTIONS)
+    assert [summary.text for summary in found] == asked
+    assert all(list(summary.stage_seconds) == ["queue", "tokenize", "model"] for summary in found)
+
+
+async def test_the_model_knows_one_thread(predictor: ScheduledPredictor) -> None:
+    (summary,) = await predictor.summarize(["environment"], OPTIONS)
+    assert summary.text == "1 1 1"
+
+
+async def test_what_was_asked_before_is_not_computed_again(
+    predictor: ScheduledPredictor, metrics: Metrics
+) -> None:
+    first = await predictor.summarize(["one text", "one text", "another"], OPTIONS)
+    again = await predictor.summarize(["one text"], OPTIONS)
+    assert first[0].text == first[1].text == again[0].text
+    assert again[0].stage_seconds["model"] == 0.0
+    other = await predictor.summarize(["one text"], replace(OPTIONS, num_beams=2))
+    assert other[0].stage_seconds["model"] > 0
+    assert (texts(metrics, "cached"), texts(metrics, "queued")) == (1, 3)
+
+
+async def test_options_do_not_mix_in_a_call(predictor: ScheduledPredictor) -> None:
+    styles = ["headline", "tldr"] * 4
+    answers = await asyncio.gather(
+        *(
+            predictor.summarize([f"style {i}"], replace(OPTIONS, style=style))
+            for i, style in enumerate(styles)
+        )
+    )
+    assert [answer[0].style for answer in answers] == styles
+
+
+async def test_a_text_that_may_not_be_cut_is_named_by_its_place_in_the_request(
+    predictor: ScheduledPredictor,
+) -> None:
+    long = "word " * 50
+    options = replace(OPTIONS, truncation="error")
+    for place in (0, 2):
+        asked = ["short", "brief", "curt"]
+        asked[place] = long
+        with pytest.raises(TextTooLong, match="has 50 tokens; the model reads at most 40") as error:
+            await predictor.summarize(asked, options)
+        assert error.value.index == place
+
+
+async def test_a_summary_that_is_no_number_fails_its_request_and_is_not_kept(
+    predictor: ScheduledPredictor, metrics: Metrics
+) -> None:
+    for _ in range(2):
+        with pytest.raises(NonFiniteOutput):
+            await predictor.summarize(["overflow"], OPTIONS)
+    assert (texts(metrics, "cached"), texts(metrics, "queued")) == (0, 2)
+    assert (await predictor.summarize(["fine"], OPTIONS))[0].text == "fine"
+
+
+async def test_an_answer_that_comes_too_late_is_not_given(predictor: ScheduledPredictor) -> None:
+    with pytest.raises(DeadlinePassed, match="when its answer was there"):
+        await predictor.summarize(["sleep"], OPTIONS, timeout_s=0.05)
+
+
+async def test_health_is_that_of_the_workers(
+    predictor: ScheduledPredictor, metrics: Metrics
+) -> None:
+    health = predictor.health
+    assert (health.workers, health.alive, health.restarts, len(health.pids)) == (1, 1, 0, 1)
+
+
+async def test_closing_finishes_what_was_taken(metrics: Metrics) -> None:
+    predictor = await ScheduledPredictor.load(TARGET, SETTINGS, metrics)
+    asked = [
+        asyncio.create_task(predictor.summarize([text], OPTIONS)) for text in ("sleep", "next")
+    ]
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(predictor.close())
+    await asyncio.sleep(0)
+    with pytest.raises(NotReady):
+        await predictor.summarize(["late"], OPTIONS)
+    assert [summaries[0].text for summaries in await asyncio.gather(*asked)] == ["sleep", "next"]
+    await closing
+    assert predictor.health.alive == 0

@@ -1,0 +1,53 @@
+"""What worker processes load in tests: an engine without TensorFlow, which copies its source."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+import numpy as np
+
+from service.engine import Batch, Reply
+from service.errors import NonFiniteOutput
+from service.predictor import EngineCall, ModelInfo, Summary, TooLong
+from service.settings import Settings
+
+LIMIT = 40
+
+INFO = ModelInfo(
+    name="echo", version="1", sha256="", created="", precision="float32", device="cpu",
+    styles=("headline", "tldr"), default_style="headline", max_source_tokens=LIMIT,
+    max_summary_tokens=8, default_num_beams=1, default_length_penalty=1.0,
+    default_min_new_tokens=1, default_max_new_tokens=8, low_confidence_log_prob=None,
+)  # fmt: skip
+
+THREADS = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS")
+
+
+def load(_: Settings) -> tuple[ModelInfo, Any]:
+    return INFO, handle
+
+
+def handle(batch: Batch) -> Reply:
+    if "sleep" in batch.texts:
+        time.sleep(0.3)
+    time.sleep(0.01)
+    call = EngineCall(texts=len(batch.texts), tokens=9, padded_tokens=16)
+    return Reply(outcomes=[_outcome(text, batch) for text in batch.texts], calls=[call])
+
+
+def _outcome(text: str, batch: Batch) -> Any:
+    words = len(text.split())
+    if words > LIMIT and batch.options.truncation == "error":
+        return TooLong(tokens=words, limit=LIMIT)
+    if text == "overflow":
+        return NonFiniteOutput()
+    written = " ".join(os.environ[name] for name in THREADS) if text == "environment" else text
+    one = np.ones(1, np.float32)
+    return Summary(
+        text=written, style=batch.options.style, finish_reason="stop", summary_spans=[None],
+        source_spans=[None], attention=one[None], log_probs=-one, copy_gate=one, copied_share=one,
+        total_source_tokens=words, used_source_tokens=words, used_end=len(text), truncated=False,
+        stage_seconds={"tokenize": 0.001, "model": 0.001},
+    )  # fmt: skip
