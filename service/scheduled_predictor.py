@@ -134,6 +134,7 @@ class ScheduledPredictor:
 
     async def close(self) -> None:
         """Finishes the work accepted, then ends the workers."""
+        self._scheduler.drain()
         with suppress(TimeoutError):  # who still waits gets WorkerLost
             await asyncio.wait_for(self._scheduler.close(), self._grace_s)
         await self._pool.close(grace_s=0)
