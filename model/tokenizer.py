@@ -157,7 +157,7 @@ class Tokenizer:
         total = len(encoding.ids) + 1
         kept = total - 1 if max_tokens is None else min(total - 1, max_tokens - 1)
         if whole_words:
-            kept = _before_cut_word(text, encoding.offsets, kept)
+            kept = before_cut_word(text, encoding.offsets, kept)
         spans = [_trimmed(text, span) for span in encoding.offsets[:kept]]
         return EncodedText(
             ids=[*encoding.ids[:kept], EOS_ID],
@@ -251,10 +251,19 @@ def _merges(backend: tokenizers.Tokenizer) -> list[tuple[str, str]]:
     return [tuple(pair) for pair in json.loads(backend.to_str())["model"]["merges"]]
 
 
-def _before_cut_word(text: str, offsets: Sequence[Span], kept: int) -> int:
-    """How many tokens to keep, so that no word is cut; all, where a word is very long."""
+def before_cut_word(text: str, spans: Sequence[Span], kept: int) -> int:
+    """How many tokens to keep, so that no word is cut; all, where a word is very long.
+
+    Args:
+        text: What the tokens are of.
+        spans: Of all tokens, with the space before a word or without.
+        kept: As many as there is room for.
+    """
     for fewer in range(kept, max(0, kept - _LONGEST_CUT_WORD), -1):
-        if fewer == len(offsets) or text[offsets[fewer][0]].isspace():
+        if fewer == len(spans):
+            return fewer
+        start = spans[fewer][0]
+        if text[start].isspace() or text[max(start - 1, 0)].isspace():
             return fewer
     return kept
 

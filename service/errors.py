@@ -10,9 +10,9 @@ ServiceError
 │   └── MatrixTooLarge            more attention weights than a response may hold
 ├── Overloaded               429  too much work is waiting
 │   └── DeadlineUnmeetable        so much that the answer would come too late
+├── DeadlinePassed           429  the time that the request had is over
 ├── HeadersTooLarge          431  the request line and headers are over a limit
 ├── NotReady                 503  no model is loaded, or the service stops
-├── DeadlinePassed           503  the time that the request had is over
 ├── WorkerLost               503  the model's process died or hung while it worked
 ├── OutOfMemory              503  the model found no memory for a single text
 └── InternalError            500  a fault of ours, of which nothing is shown
@@ -203,7 +203,7 @@ _STATUS: dict[type[ServiceError], HTTPStatus] = {
     Overloaded: HTTPStatus.TOO_MANY_REQUESTS,
     HeadersTooLarge: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
     NotReady: HTTPStatus.SERVICE_UNAVAILABLE,
-    DeadlinePassed: HTTPStatus.SERVICE_UNAVAILABLE,
+    DeadlinePassed: HTTPStatus.TOO_MANY_REQUESTS,
     WorkerLost: HTTPStatus.SERVICE_UNAVAILABLE,
     OutOfMemory: HTTPStatus.SERVICE_UNAVAILABLE,
     InternalError: HTTPStatus.INTERNAL_SERVER_ERROR,

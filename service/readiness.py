@@ -15,6 +15,11 @@ log = logging.getLogger(__name__)
 
 State = Literal["loading", "ready", "failed", "stopping"]
 
+LOST = "the model's process was lost; another is loading"
+
+PATIENCE_S = 30
+"""So long requests are taken while no worker is alive: a lost one is soon replaced."""
+
 
 class PredictorSlot:
     """Holds the predictor once it is loaded. Belongs to the event loop.
@@ -41,9 +46,18 @@ class PredictorSlot:
         """
         if self._state != "ready" or self._predictor is None:
             raise NotReady(self._reason, retry_after_s=30 if self._state == "failed" else 5)
-        if not self._predictor.health.alive:
-            raise NotReady("the model's process was lost; another is loading", retry_after_s=5)
+        if self._predictor.health.unable_s > PATIENCE_S:
+            raise NotReady(LOST, retry_after_s=5)
         return self._predictor
+
+    def check_workers(self) -> None:
+        """Whether a request would be answered at once.
+
+        Raises:
+            NotReady: no worker is alive now; requests wait for a moment for the next.
+        """
+        if not self.predictor.health.alive:
+            raise NotReady(LOST, retry_after_s=5)
 
     def health(self) -> WorkerHealth | None:
         """The processes in which the model runs, once it is loaded."""

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.sentences import Chunk, read_in_chunks, sentence_ids, split_sentences
-from model.tokenizer import EncodedText, Span, Tokenizer
+from model.tokenizer import EncodedText, Span, Tokenizer, before_cut_word
 from service.predictor import SummarizeOptions
 
 Logits = NDArray[np.float64]
@@ -42,7 +42,7 @@ def read(text: str, tokenizer: Tokenizer, options: SummarizeOptions, limit: int)
     if len(source.ids) > limit:
         sentences = split_sentences(text)
         chunks = read_in_chunks(source, sentences, limit)
-        return _unnumbered(_lead(source, limit), sentences=sentences, chunks=chunks)
+        return _unnumbered(_lead(text, source, limit), sentences=sentences, chunks=chunks)
     if source.truncated or not wanted:
         return _unnumbered(source)
     sentences = split_sentences(text)
@@ -104,12 +104,13 @@ def best_that_fit(lengths: Sequence[int], scores: Sequence[float] | Logits, room
     return sorted(chosen)
 
 
-def _lead(source: EncodedText, limit: int) -> EncodedText:
+def _lead(text: str, source: EncodedText, limit: int) -> EncodedText:
     """What the tokenizer would have given under the limit."""
-    spans = source.spans[: limit - 1]
+    kept = before_cut_word(text, source.spans, limit - 1)
+    spans = source.spans[:kept]
     return replace(
         source,
-        ids=[*source.ids[: limit - 1], source.ids[-1]],
+        ids=[*source.ids[:kept], source.ids[-1]],
         spans=spans,
         used_end=spans[-1][1],
         truncated=True,

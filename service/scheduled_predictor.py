@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import math
 import sys
+import time
 from collections.abc import Hashable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -68,7 +69,6 @@ class ScheduledPredictor:
             lost=(WorkerLost,),
             cache=ResultCache(settings.cache_bytes, _size_of),
             observer=observer,
-            clock=asyncio.get_running_loop().time,
         )
 
     @classmethod
@@ -122,15 +122,14 @@ class ScheduledPredictor:
         self, texts: Sequence[str], options: SummarizeOptions, timeout_s: float | None = None
     ) -> list[Summary]:
         """One summary a text; see `Predictor`."""
-        clock = asyncio.get_running_loop().time
-        began = clock()
+        began = time.monotonic()  # uvloop's own clock has whole milliseconds
         deadline = None if timeout_s is None else began + timeout_s
         works = [self._work(text, options) for text in texts]
         outcomes = await self._scheduler.submit(works, deadline)
-        if deadline is not None and clock() > deadline:
+        if deadline is not None and time.monotonic() > deadline:
             raise DeadlinePassed(_LATE, retry_after_s=1)
-        elapsed = clock() - began
-        return [_summary(index, outcome, elapsed) for index, outcome in enumerate(outcomes)]
+        elapsed = time.monotonic() - began
+        return _timed([_summary(i, outcome) for i, outcome in enumerate(outcomes)], elapsed)
 
     async def close(self) -> None:
         """Finishes the work accepted, then ends the workers."""
@@ -165,16 +164,22 @@ def _padded(tokens: int) -> int:
     return -(-tokens // BUCKET) * BUCKET
 
 
-def _summary(index: int, outcome: Outcome, elapsed: float) -> Summary:
+def _summary(index: int, outcome: Outcome) -> Summary:
     if isinstance(outcome, TooLong):
         raise TextTooLong(index, outcome.tokens, outcome.limit)
     if isinstance(outcome, ServiceError):
         raise outcome
-    waited = elapsed - sum(outcome.stage_seconds.values())
-    if waited < 0:  # it was there already, or under way: nothing was done for this request
-        nothing = dict.fromkeys(outcome.stage_seconds, 0.0)
-        return replace(outcome, stage_seconds={"queue": elapsed, **nothing})
-    return replace(outcome, stage_seconds={"queue": waited, **outcome.stage_seconds})
+    return outcome
+
+
+def _timed(summaries: Sequence[Summary], elapsed: float) -> list[Summary]:
+    """The summaries with the stages of the slowest; what was not spent on them was waiting."""
+    spent = [summary.stage_seconds for summary in summaries]
+    # More than has elapsed: it was there already, or under way, and cost this request nothing.
+    own = [s if sum(s.values()) <= elapsed else dict.fromkeys(s, 0.0) for s in spent]
+    slowest = max(own, key=lambda stages: sum(stages.values()), default={})
+    stages = {"queue": elapsed - sum(slowest.values()), **slowest}
+    return [replace(summary, stage_seconds=stages) for summary in summaries]
 
 
 def _size_of(key: Hashable, outcome: Outcome) -> int:

@@ -257,7 +257,7 @@ def test_no_import_rule_is_broken(tree: Path) -> None:
         ("service/predictor.py", "import tensorflow as tf", "3a"),
         ("service/saved_model.py", "import keras", "3a"),
         ("service/new.py", "from service.saved_model import anything", "3b"),
-        ("service/worker.py", "import starlette.requests", "3c"),
+        ("service/workers.py", "import starlette.requests", "3c"),
         ("service/predictor.py", "from service import app", "3c"),
         ("model/attention.py", "from model import decoding", "4a"),
         ("model/new.py", "", "4a"),

@@ -113,7 +113,8 @@ async def livez(slot: Slot) -> Live:
 
 @router.get("/readyz", summary="Whether a model is loaded and warm", responses=NOT_READY)
 async def readyz(slot: Slot) -> Ready:
-    """Answers 503 while `/predict` would."""
+    """Answers 503 while `/predict` would, and while no worker is alive."""
+    slot.check_workers()
     info = slot.predictor.info
     return Ready(model=ModelId(name=info.name, version=info.version, sha256=info.sha256))
 

@@ -19,7 +19,8 @@ from model.decoding import SearchOptions
 from model.export import ExportOptions, export, load_weights
 from model.inference import Inference, Summaries
 from model.summarizer import Summarizer
-from model.support import UNCAPITALISED, name_tables
+from model.support import UNCAPITALISED
+from model.support_tables import support_tables
 from model.tokenizer import EOS_ID, PAD_ID, Tokenizer
 from model.utf8 import REFUSED, WHOLE, transitions
 from model.verification import ExportError, verify
@@ -396,7 +397,7 @@ def test_the_score_is_that_of_the_constrained_search(
     real = ids != PAD_ID
     pieces = [tokenizer.token_bytes(i) for i in range(tokenizer.vocab_size)]
     # What the rules took from a summary is in its score, and in nothing else.
-    taken = np.where(name_tables(pieces).small[ids[:, 0]], UNCAPITALISED, 0.0)
+    taken = np.where(support_tables(pieces).small[ids[:, 0]], UNCAPITALISED, 0.0)
     totals = (summaries["log_probs"].sum(axis=1) + taken) * 6 / (5 + real.sum(axis=1))
     np.testing.assert_allclose(summaries["score_per_hypothesis"][:, 0], totals, rtol=1e-3)
 

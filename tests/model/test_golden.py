@@ -81,7 +81,7 @@ def test_sources_are_the_first_tokens_of_the_texts(
 ) -> None:
     for example in examples:
         assert example.source_ids == tokenizer.encode(example.text, MAX_SOURCE_TOKENS).ids
-        assert len(example.source_ids) == MAX_SOURCE_TOKENS
+        assert MAX_SOURCE_TOKENS - 4 <= len(example.source_ids) <= MAX_SOURCE_TOKENS
 
 
 def test_the_best_token_leads_at_every_step(
