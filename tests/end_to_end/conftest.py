@@ -70,6 +70,7 @@ def running_process(log: Path, *arguments: str, **settings: str) -> Iterator[Run
         port = probe.getsockname()[1]
     environment = {k: v for k, v in os.environ.items() if not k.startswith("SUMMARIZER_")}
     environment |= {"PYTHONPATH": str(ROOT), "SUMMARIZER_PORT": str(port)}
+    environment["SUMMARIZER_WORKERS"] = "1"  # each takes seconds of a processor to start
     environment |= {f"SUMMARIZER_{name.upper()}": value for name, value in settings.items()}
     with log.open("wb") as file:
         process = subprocess.Popen(

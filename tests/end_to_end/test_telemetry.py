@@ -27,6 +27,7 @@ STAGES = ("parse", "queue", "tokenize", "model", "render")
 
 SETTINGS = {
     "port": "0",
+    "workers": "1",
     "log_level": "debug",
     "max_queued_texts": "1",  # so that a few clients at once are too many
     "max_body_bytes": "4096",

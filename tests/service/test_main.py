@@ -149,6 +149,7 @@ def test_without_an_artifact_the_process_stays_up_until_a_signal(
         reasons = {client.get("/readyz").json()["detail"] for _ in range(3)}
         deadline = time.monotonic() + 30
         while "the model is being loaded" in reasons and time.monotonic() < deadline:
+            time.sleep(0.1)  # each answer is a line in a pipe that nobody empties yet
             reasons = {client.get("/readyz").json()["detail"]}
         assert all("no artifact" in reason for reason in reasons)
         assert client.post("/predict", json={"inputs": "text"}).status_code == 503
