@@ -43,25 +43,47 @@ assert "model" not in sys.modules
 """
 
 
+Outputs = dict[str, NDArray[Any]]
+"""Of all signatures, as `signature/name`."""
+
+
 def verify(directory: Path, golden: list[GoldenExample], inference: Inference) -> None:
     """Summarizes and scores the golden texts in a process that has none of our code.
 
     Raises:
         ExportError: it fails there, or the numbers differ by more than the contract allows.
     """
+    compare(run_apart(directory, golden, inference.styles), golden, inference)
+
+
+def run_apart(directory: Path, golden: list[GoldenExample], styles: tuple[str, ...]) -> Outputs:
+    """What the exported signatures say of the golden texts in a fresh process.
+
+    Raises:
+        ExportError: it fails there.
+    """
     with tempfile.TemporaryDirectory() as scratch:
         inputs, outputs = Path(scratch) / "inputs.npz", Path(scratch) / "outputs.npz"
-        batch = golden_inputs(golden, inference.styles)
-        np.savez(inputs, allow_pickle=False, **batch)
+        np.savez(inputs, allow_pickle=False, **golden_inputs(golden, styles))
         command = [sys.executable, "-I", "-c", _FRESH_PROCESS]
         paths = [str(directory / artifact.SAVED_MODEL), str(inputs), str(outputs)]
         run = subprocess.run([*command, *paths], capture_output=True, text=True, check=False)  # noqa: S603  # our own code and paths
         if run.returncode:
             raise ExportError(f"a fresh process can't run the export: {run.stderr[-2000:]}")
         with np.load(outputs) as arrays:
-            _compare_scores(arrays, golden)
-            _compare_summaries(arrays, batch, inference)
-            _compare_sentences(arrays["score_sentences/sentence_logits"], batch, inference)
+            return dict(arrays)
+
+
+def compare(outputs: Outputs, golden: list[GoldenExample], inference: Inference) -> None:
+    """Holds what `run_apart` found against the golden numbers and the eager network.
+
+    Raises:
+        ExportError: they differ by more than the contract allows.
+    """
+    batch = golden_inputs(golden, inference.styles)
+    _compare_scores(outputs, golden)
+    _compare_summaries(outputs, batch, inference)
+    _compare_sentences(outputs["score_sentences/sentence_logits"], batch, inference)
 
 
 def golden_inputs(

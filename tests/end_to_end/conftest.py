@@ -27,7 +27,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("run")
     sizes = "--hidden-dim 32 --num-layers 1 --vocab-size 700 --max-source-tokens 96"
     pace = "--steps 60 --decay-steps 20 --warmup-steps 5 --learning-rate 1e-2 --validation-steps 60"
-    batches = "--tokens-per-batch 1024 --window-batches 8 --golden-lead 0.01"
+    batches = "--tokens-per-batch 1024 --bucket-tokens 96 --window-batches 8 --golden-lead 0.01"
     arguments = f"--data builtin --out {out} --precision float32 {sizes} {pace} {batches}".split()
     assert train(arguments) == 0
     return out

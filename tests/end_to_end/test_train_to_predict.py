@@ -7,13 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
+import tensorflow as tf
 
 from model import artifact
 from model.evaluate import main as evaluate
 from model.train import main as train
 
 Serve = Callable[[Path], str]
+
+VALUE = ".ATTRIBUTES/VARIABLE_VALUE"
 
 TEXT = (
     "The harbour museum of Linden Bay opens a new hall on Saturday. It shows forty model ships "
@@ -95,13 +99,19 @@ def test_evaluation_and_card_speak_of_the_same_artifact(
     assert "| builtin | 12 |" in (directory / artifact.MODEL_CARD).read_text(encoding="utf-8")
 
 
-@pytest.mark.timeout(240)
 def test_training_goes_on_from_an_artifact(trained: Path, tmp_path: Path) -> None:
+    start, no_directory = trained / "artifacts" / "1", tmp_path / "file"
+    no_directory.touch()
     sizes = "--hidden-dim 32 --num-layers 1 --vocab-size 700 --max-source-tokens 96".split()
-    arguments = ["--data", "builtin", "--out", str(tmp_path), *sizes, "--steps", "1"]
-    arguments += ["--init-from", str(trained / "artifacts" / "1"), "--learning-rate", "1e-9"]
-    arguments += ["--golden-lead", "0.01", "--tokens-per-batch", "512"]
-    assert train(arguments) == 0
-    first = artifact.read_golden(trained / "artifacts" / "1")
-    second = artifact.read_golden(tmp_path / "artifacts" / "1")
-    assert [e.summary_ids for e in first] == [e.summary_ids for e in second]
+    arguments = ["--data", "builtin", "--out", str(tmp_path / "out"), *sizes, "--steps", "1"]
+    arguments += ["--init-from", str(start), "--learning-rate", "1e-9"]
+    # What it would export is not looked at; it ends before that.
+    arguments += ["--tokens-per-batch", "512", "--artifacts", str(no_directory)]
+    assert train(arguments) == 1
+    before = tf.train.load_checkpoint(str(start / "saved_model/variables/variables"))
+    with np.load(tmp_path / "out" / "checkpoint.npz") as after:
+        names = [name for name in after.files if name.startswith("model/")]
+        assert len(names) > 30
+        for name in names:
+            weights = before.get_tensor(f"weights/{name.removeprefix('model/')}/{VALUE}")
+            np.testing.assert_allclose(after[name], weights, atol=1e-6)
