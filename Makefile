@@ -18,7 +18,7 @@ python := .venv/bin/python
 # share one process and come first. ARGS='-n 0' takes none but pytest's own, for a debugger.
 pytest := $(python) -m pytest -n auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 # Training makes and frees arrays of many megabytes; taken from the system anew each time, they cost
-# up to a tenth of the time (docs/training.md).
+# page faults, which are dear on a virtual machine.
 keep_memory := TF_CPU_ALLOCATOR_USE_BFC=$${TF_CPU_ALLOCATOR_USE_BFC:-true}
 require = $(if $($(1)),,$(error $(1) is missing: make $@ $(2)))
 

@@ -37,7 +37,7 @@ from service.workers import WorkerPool
 CHARACTERS_PER_TOKEN = 4.5
 """Of English prose, about; the scheduler needs to know lengths before anybody has tokenized."""
 
-_LATE = "the time for this request was over when its answer was there"
+_LATE = "the time for this request was over before its answer was there"
 
 
 class EngineObserver(SchedulerObserver, Protocol):
@@ -125,9 +125,12 @@ class ScheduledPredictor:
         began = time.monotonic()  # uvloop's own clock has whole milliseconds
         deadline = None if timeout_s is None else began + timeout_s
         works = [self._work(text, options) for text in texts]
-        outcomes = await self._scheduler.submit(works, deadline)
-        if deadline is not None and time.monotonic() > deadline:
-            raise DeadlinePassed(_LATE, retry_after_s=1)
+        try:
+            # The scheduler has no timers: while every worker hangs, it would not look at deadlines.
+            async with asyncio.timeout(timeout_s):
+                outcomes = await self._scheduler.submit(works, deadline)
+        except TimeoutError:
+            raise DeadlinePassed(_LATE, retry_after_s=1) from None
         elapsed = time.monotonic() - began
         return _timed([_summary(i, outcome) for i, outcome in enumerate(outcomes)], elapsed)
 

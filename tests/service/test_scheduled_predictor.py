@@ -99,8 +99,20 @@ async def test_a_summary_that_is_no_number_fails_its_request_and_is_not_kept(
 
 
 async def test_an_answer_that_comes_too_late_is_not_given(predictor: ScheduledPredictor) -> None:
-    with pytest.raises(DeadlinePassed, match="when its answer was there"):
+    with pytest.raises(DeadlinePassed, match="before its answer was there"):
         await predictor.summarize(["sleep"], OPTIONS, timeout_s=0.05)
+
+
+async def test_who_waits_behind_a_worker_that_hangs_is_told_in_time(
+    predictor: ScheduledPredictor, metrics: Metrics
+) -> None:
+    hanging = asyncio.create_task(predictor.summarize(["sleep"], OPTIONS))
+    await asyncio.sleep(0)
+    with pytest.raises(DeadlinePassed):
+        await predictor.summarize(["behind it"], OPTIONS, timeout_s=0.1)
+    assert not hanging.done()
+    assert texts(metrics, "dropped") == 1
+    await hanging
 
 
 async def test_health_is_that_of_the_workers(
