@@ -11,7 +11,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,8 @@ _ZEROS = "0" * 64
 SUMMARIZE = "summarize"
 SCORE = "score"
 SCORE_SENTENCES = "score_sentences"
+SALIENCY = "saliency"
+SELF_ATTENTION = "self_attention"
 
 SCORE_INPUTS: Mapping[str, str] = {
     "source_ids": "int32",  # [B, S]
@@ -50,6 +52,7 @@ SUMMARIZE_INPUTS: Mapping[str, str] = {
     "min_new_tokens": "int32",  # [B]
     "length_penalty": "float32",  # [B]
     "num_beams": "int32",  # []
+    "num_candidates": "int32",  # [], hypotheses to finish; the others may be cut short
     "strict_support": "bool",  # [B]
     "sentence_ids": "int32",  # [B, S], from 1; 0 for a token of no sentence
 }
@@ -74,6 +77,31 @@ SIGNATURES: Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]] = {
     SCORE_SENTENCES: (SCORE_SENTENCES_INPUTS, SCORE_SENTENCES_OUTPUTS),
 }
 """Signature name to (input, output) tensor names with their dtypes."""
+
+SALIENCY_INPUTS: Mapping[str, str] = {
+    **SCORE_INPUTS,
+    "target_weights": "float32",  # [B, T], how much each summary token counts
+}
+SALIENCY_OUTPUTS: Mapping[str, str] = {
+    "saliency": "float32",  # [B, S], the norm of the gradient by the token's embedding
+}
+SELF_ATTENTION_INPUTS: Mapping[str, str] = {
+    "source_ids": "int32",  # [B, S]
+    "source_keep_mask": "bool",  # [B, S]
+    "layer": "int32",  # [], from 0
+    "head": "int32",  # [], from 0
+}
+SELF_ATTENTION_OUTPUTS: Mapping[str, str] = {
+    "attention_weights": "float32",  # [B, S, S], the encoder's, row s looks from position s
+}
+OPTIONAL_SIGNATURES: Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]] = {
+    SALIENCY: (SALIENCY_INPUTS, SALIENCY_OUTPUTS),
+    SELF_ATTENTION: (SELF_ATTENTION_INPUTS, SELF_ATTENTION_OUTPUTS),
+}
+"""As `SIGNATURES`; an artifact may lack them, and then lacks what is explained by them."""
+
+FAITHFULNESS = "faithfulness.json"
+"""What was measured of its explanations, if that was done."""
 
 
 class ArtifactError(Exception):
@@ -119,6 +147,11 @@ class Manifest:
     low_confidence_log_prob: float | None  # mean a token, in nats; None: not calibrated
     files: dict[str, str]  # relative path -> sha256, of every file but the manifest
     created: str  # ISO 8601
+    length_penalties: dict[str, float] = field(default_factory=dict)  # by style, where measured
+
+    def length_penalty(self, style: str) -> float:
+        """The exponent of the search's length penalty for a style."""
+        return self.length_penalties.get(style, self.default_length_penalty)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,9 +281,9 @@ def _check_seal(raw: bytes) -> None:
 def _parse_manifest(raw: bytes) -> Manifest:
     values = json.loads(raw)  # sealed, hence the JSON that write_manifest wrote
     del values[_SEAL]
-    expected = {field.name for field in fields(Manifest)}
-    if values.keys() != expected:
-        wrong = sorted(values.keys() ^ expected)
+    known = {one.name for one in fields(Manifest)}
+    required = {one.name for one in fields(Manifest) if one.default_factory is MISSING}
+    if wrong := sorted((values.keys() - known) | (required - values.keys())):
         raise ArtifactError(f"{MANIFEST} has missing or unknown keys: {wrong}")
     values["styles"] = tuple(values["styles"])
     return Manifest(**values)

@@ -210,6 +210,25 @@ class SelfAttention(keras.layers.Layer):  # type: ignore[misc]  # Keras is untyp
         output = ops.reshape(output, (batch, length, self.num_heads * self.head_dim))  # (B, S, D)
         return self.output_dense(output), attention_weights
 
+    def head_weights(self, inputs: Tensor, padding_mask: Tensor, head: Tensor) -> Tensor:
+        """The weights (B, S, S) of one head, to be shown: with a window too they are one matrix.
+
+        Args:
+            inputs: (B, S, D), as `call` gets them.
+            padding_mask: bool (B, S).
+            head: int32 scalar, from 0.
+        """
+        query = self._heads(self.query_dense(inputs))
+        key = self._heads(self.key_dense(inputs))
+        if self.use_positions:
+            query, key = rotate(query), rotate(key)
+        query, key = ops.take(query, head, axis=1), ops.take(key, head, axis=1)  # (B, S, d)
+        mask = padding_mask[:, None, :]
+        if self.window is not None:
+            seen = window_mask(ops.shape(inputs)[1], self.window, self.num_global)
+            mask = ops.logical_and(mask, seen[None])
+        return attend(query, key, key, mask)[1]
+
     def _attend(
         self, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor
     ) -> tuple[Tensor, Tensor | None]:
@@ -260,8 +279,12 @@ class CrossAttention(keras.layers.Layer):  # type: ignore[misc]  # Keras is unty
             The output (B, T, D) and the weights (B, T, S).
         """
         mask = padding_mask[:, None, :]  # (B, 1, S)
-        output, attention_weights = attend(self.query_dense(query), key, value, mask)
-        return self.output_dense(output), attention_weights
+        shape = ops.shape(query)
+        flat = ops.reshape(query, (shape[0] * shape[1], query.shape[-1]))  # (B T, D)
+        query = ops.reshape(self.query_dense(flat), shape)
+        attended, attention_weights = attend(query, key, value, mask)
+        output = self.output_dense(ops.reshape(attended, ops.shape(flat)))
+        return ops.reshape(output, shape), attention_weights
 
 
 def _projection(

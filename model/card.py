@@ -46,7 +46,7 @@ Targets in title case were respelt as their texts spell them; the model writes s
 ## Quality
 
 {quality}
-"""
+{samples}"""
 
 _UNMEASURED = "Not evaluated yet: `make evaluate DATA=… ARGS=--write-card`."
 _MEASURED = """\
@@ -59,14 +59,21 @@ paired bootstrap over documents.
 Press releases are partisan and formulaic, and so is what is learnt from them. On texts of another
 kind expect less: compare the sets that were not trained on.
 """
+_SAMPLES = """
+## Ten texts
+
+They were written for this card, and none was left out for what the model made of it.
+
+{samples}
+"""
 _CURVES = f"""
 ![Loss and ROUGE-L over the steps of the training]({curves.FILE_NAME})
 """
 _SIZES = ("num_layers", "hidden_dim", "num_heads", "vocab_size")
 
 
-def render(manifest: Manifest, table: str = "", has_curves: bool = False) -> str:
-    """The card as Markdown, with a table of measured quality if there is one."""
+def render(manifest: Manifest, table: str = "", samples: str = "", has_curves: bool = False) -> str:
+    """The card as Markdown, with measured quality and sample summaries if there are any."""
     progress: dict[str, Any] = manifest.training.get("progress", {})
     options: dict[str, Any] = manifest.training.get("options", {})
     batches = options.get("batches", {})
@@ -85,6 +92,7 @@ def render(manifest: Manifest, table: str = "", has_curves: bool = False) -> str
         hidden=round(100 * batches.get("hidden_share", 0)),
         curves=_CURVES if has_curves else "",
         data="\n".join(_data_row(row) for row in manifest.training.get("data", [])),
+        samples=_SAMPLES.format(samples=samples) if samples else "",
         quality=_MEASURED.format(table=table) if table else _UNMEASURED,
     )
 
@@ -94,15 +102,18 @@ def _data_row(row: dict[str, Any]) -> str:
     return f"| {row['file']} | {row['weight']} | {origin} | `{row['sha256']}` |"
 
 
-def write_card(directory: Path, table: str, low_confidence: float | None) -> None:
+def write_card(directory: Path, table: str, samples: str, low_confidence: float | None) -> None:
     """Replaces the card of a sealed artifact and its calibration, and seals it again.
 
     Args:
         directory: The artifact.
         table: What was measured, as Markdown.
+        samples: Texts and what became of them, as Markdown.
         low_confidence: Mean log-probability a token, in nats, below which the service warns.
     """
     manifest = replace(read_manifest(directory), low_confidence_log_prob=low_confidence)
     has_curves = (directory / curves.FILE_NAME).exists()
-    (directory / MODEL_CARD).write_text(render(manifest, table, has_curves), encoding="utf-8")
+    (directory / MODEL_CARD).write_text(
+        render(manifest, table, samples, has_curves), encoding="utf-8"
+    )
     write_manifest(directory, replace(manifest, files=file_digests(directory)))

@@ -85,6 +85,10 @@ class EncoderBlock(keras.layers.Layer):  # type: ignore[misc]  # Keras is untype
         fed = self.ffn(self.ffn_norm(hidden))
         return hidden + self.dropout(fed, training=training), attention_weights
 
+    def head_weights(self, inputs: Tensor, padding_mask: Tensor, head: Tensor) -> Tensor:
+        """The attention weights (B, S, S) of one head on (B, S, D)."""
+        return self.attention.head_weights(self.attention_norm(inputs), padding_mask, head)
+
 
 def norm(name: str, dtype: Any = None) -> keras.layers.Layer:
     """Root mean square normalisation (Zhang & Sennrich 2019) over the last axis."""

@@ -30,6 +30,8 @@ from model.support_rates import Rate, SupportMeasure, SupportRates, support_tabl
 from model.training_names import names_from_training, surnames
 
 ARTIFACTS = Path("artifacts/summarizer")
+CARD_TEXTS = Path(__file__).with_name("card_texts.jsonl")
+"""Texts of ours whose summaries the card shows, whatever they turn out to be."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,18 @@ def support_report(results: Sequence[SetResult]) -> str:
     return "\n".join([support_table(rows), *([""] if lines else []), *lines])
 
 
+def samples(summarizer: ExportedModel) -> str:
+    """Markdown: what the model makes of the texts of the card, all of them."""
+    examples = [json.loads(line) for line in CARD_TEXTS.read_text("utf-8").splitlines()]
+    texts = [example["text"] for example in examples]
+    written = summarizer.summarize(texts, [example["style"] for example in examples])
+    lines = [
+        f"- {example['text']}\n  - {example['style']}: **{summary.text}**"
+        for example, summary in zip(examples, written, strict=True)
+    ]
+    return "\n".join(lines)
+
+
 def _triple(numbers: Sequence[float]) -> str:
     return " / ".join(f"{number:.1f}" for number in numbers)
 
@@ -196,7 +210,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.json:
         given.json.write_text(json.dumps([asdict(result) for result in results], indent=1) + "\n")
     if given.write_card:
-        write_card(directory, report, low_confidence(results))
+        write_card(directory, report, samples(summarizer), low_confidence(results))
     return 0
 
 

@@ -147,6 +147,7 @@ def _greedy(summarize: Any) -> Any:
             min_new_tokens=tf.constant([1]),
             length_penalty=tf.constant([1.0]),
             num_beams=tf.constant(1),
+            num_candidates=tf.constant(1),
             strict_support=tf.constant([True]),
             sentence_ids=tf.zeros_like(source_ids),
         )

@@ -27,13 +27,19 @@ class ExportedModel:
     """Summarizes with a SavedModel and the defaults of its manifest."""
 
     def __init__(
-        self, directory: Path, *, num_beams: int | None = None, strict: bool = True
+        self,
+        directory: Path,
+        *,
+        num_beams: int | None = None,
+        strict: bool = True,
+        length_penalty: float | None = None,
     ) -> None:
         import tensorflow as tf  # loaded here: a command line answers --help without it
 
         self.manifest = read_manifest(directory)
         self.tokenizer = Tokenizer.load(directory / TOKENIZER)
         self.num_beams, self.strict = num_beams or self.manifest.default_num_beams, strict
+        self.length_penalty = length_penalty
         self._loaded = tf.saved_model.load(str(directory / "saved_model"))
         self._constant = tf.constant
 
@@ -76,16 +82,22 @@ class ExportedModel:
         mean = float(log_probs[row != PAD_ID].mean())
         return Written(self.tokenizer.decode(kept).text, mean)
 
+    def _penalty(self, style: str) -> float:
+        known = self.manifest.length_penalty(style)
+        return known if self.length_penalty is None else self.length_penalty
+
     def _ask(self, source_ids: Any, style_ids: Any) -> tuple[Any, Any]:
         manifest, batch = self.manifest, len(source_ids)
+        penalties = [self._penalty(manifest.styles[i]) for i in style_ids]
         inputs = {
             "source_ids": source_ids,
             "source_keep_mask": source_ids > 0,
             "style_ids": style_ids,
             "max_new_tokens": [manifest.default_max_new_tokens] * batch,
             "min_new_tokens": [manifest.default_min_new_tokens] * batch,
-            "length_penalty": [manifest.default_length_penalty] * batch,
+            "length_penalty": penalties,
             "num_beams": self.num_beams,
+            "num_candidates": 1,
             "strict_support": [self.strict] * batch,
             "sentence_ids": 0 * source_ids,
         }

@@ -7,23 +7,20 @@ from typing import NamedTuple
 
 from keras import ops
 
+from model import utf8
 from model.attention import Tensor
-from model.decoding import (
-    Filter,
-    NeverTokens,
-    NoRepeatedNgrams,
-    SearchOptions,
-    State,
-    ValidUtf8,
-    add_by_id,
-    search,
-)
+from model.choices import Choices, choices_for
+from model.decoding import State, search
+from model.filters import Filter, NeverTokens, NoRepeatedNgrams, SearchOptions, ValidUtf8
 from model.summarizer import LOG_FLOOR, Prediction, Score, Source, Summarizer, score
 from model.support import SupportedNames
 from model.support_tables import support_tables
 from model.tokenizer import EOS_ID, PAD_ID, Tokenizer
 
 REPEATED_NGRAM = 3
+
+NUM_COMMON = 4096
+"""How many tokens the search may generate; the source's own it may copy in any case."""
 
 
 class Summaries(NamedTuple):
@@ -39,26 +36,36 @@ class Summaries(NamedTuple):
 class Inference:
     """Summarizes and scores with one network and one tokenizer."""
 
-    def __init__(self, model: Summarizer, tokenizer: Tokenizer, styles: Sequence[str]) -> None:
-        self.model, self.styles = model, tuple(styles)
+    def __init__(
+        self,
+        model: Summarizer,
+        tokenizer: Tokenizer,
+        styles: Sequence[str],
+        num_common: int = NUM_COMMON,
+    ) -> None:
+        self.model, self.styles, self.num_common = model, tuple(styles), num_common
         self._start_ids = [tokenizer.start_id(style) for style in styles]
-        vocab_size = tokenizer.vocab_size
-        pieces = [tokenizer.token_bytes(i) for i in range(vocab_size)]
-        never = [i for i, piece in enumerate(pieces) if not piece and i != EOS_ID]
-        self.filters: tuple[Filter, ...] = (
-            NeverTokens(vocab_size, never),
-            NoRepeatedNgrams(REPEATED_NGRAM, vocab_size),
-            ValidUtf8(pieces),
-        )
+        pieces = [tokenizer.token_bytes(i) for i in range(tokenizer.vocab_size)]
+        self._never_ids = [i for i, piece in enumerate(pieces) if not piece and i != EOS_ID]
+        self._utf8 = utf8.transitions(pieces, end_ids=[EOS_ID])
         self._support_tables = support_tables(pieces)
 
     def start_ids(self, style_ids: Tensor) -> Tensor:
         """int32 (B,) start tokens of styles given by their index."""
         return ops.take(ops.convert_to_tensor(self._start_ids, "int32"), style_ids)
 
-    def filters_for(self, source: Source) -> tuple[Filter, ...]:
+    def choices_for(self, source: Source) -> Choices:
+        """What a search over given sources may write."""
+        return choices_for(source.ids, self.model.config.vocab_size, self.num_common)
+
+    def filters_for(self, source: Source, choices: Choices) -> tuple[Filter, ...]:
         """What steers the search over given sources."""
-        return (*self.filters, SupportedNames(self._support_tables, source.ids, source.mask))
+        return (
+            NeverTokens(choices, self._never_ids, self.model.config.vocab_size),
+            NoRepeatedNgrams(REPEATED_NGRAM),
+            ValidUtf8(choices, self._utf8),
+            SupportedNames(self._support_tables, source.ids, source.mask, choices),
+        )
 
     def summarize(
         self,
@@ -70,13 +77,15 @@ class Inference:
     ) -> Summaries:
         """Encodes once, scores sentences, searches, then scores the summary by teacher forcing."""
         source = self.model.encode(source_ids, source_keep_mask)
+        choices = self.choices_for(source)
+        columns = self.model.output_columns(choices.num_common)
 
         def step(previous_ids: Tensor, state: State) -> tuple[Tensor, State]:
-            prediction, state = self.model.predict_next(source, previous_ids, state)
-            return vocabulary_log_probs(source, prediction, self.model.config.vocab_size), state
+            prediction, state = self.model.predict_next(source, previous_ids, state, columns)
+            return choice_log_probs(choices, prediction), state
 
-        starts = self.start_ids(style_ids)
-        found = search(step, source.initial_state, starts, options, self.filters_for(source))
+        starts, filters = self.start_ids(style_ids), self.filters_for(source, choices)
+        found = search(step, source.initial_state, starts, options, filters, choices)
         best = found.ids[:, 0]
         sentence_logits = self._score_sentences(source, sentence_ids)
         numbers = self._score(source, starts, best)
@@ -88,9 +97,13 @@ class Inference:
         source_keep_mask: Tensor,
         style_ids: Tensor,
         summary_ids: Tensor,
+        embedded: Tensor | None = None,
     ) -> Score:
-        """The numbers of given summaries; zero where `summary_ids` is padding."""
-        source = self.model.encode(source_ids, source_keep_mask)
+        """The numbers of given summaries; zero where `summary_ids` is padding.
+
+        `embedded` are the embeddings of the source, for whoever takes gradients by them.
+        """
+        source = self.model.encode(source_ids, source_keep_mask, embedded=embedded)
         return self._score(source, self.start_ids(style_ids), summary_ids)
 
     def score_sentences(
@@ -117,10 +130,14 @@ class Inference:
 
 def vocabulary_log_probs(source: Source, prediction: Prediction, vocab_size: int) -> Tensor:
     """log(copy + generate) of every token: (B, T, V)."""
-    batch, steps, length = (ops.shape(prediction.attention_weights)[i] for i in range(3))
-    ids = ops.broadcast_to(source.ids[:, None, :], (batch, steps, length))
-    copied = add_by_id(ids, prediction.attention_weights, vocab_size)
-    copied = prediction.copy_gate[:, :, None] * copied
-    generated = 1.0 - prediction.copy_gate[:, :, None]
-    generated = generated * ops.softmax(prediction.generator_logits, axis=-1)
-    return ops.log(copied + generated + LOG_FLOOR)
+    return choice_log_probs(choices_for(source.ids, vocab_size, vocab_size), prediction)
+
+
+def choice_log_probs(choices: Choices, prediction: Prediction) -> Tensor:
+    """log(copy + generate) of every choice: (B, T, C). Only common tokens are generated."""
+    gate = prediction.copy_gate[:, :, None]
+    copied = choices.spread(gate * prediction.attention_weights)
+    generated = (1.0 - gate) * ops.softmax(prediction.generator_logits, axis=-1)  # (B, T, G)
+    rest = ops.shape(copied)[2] - choices.num_common
+    generated = ops.pad(generated, [[0, 0], [0, 0], [0, rest]])
+    return ops.log(copied + generated + LOG_FLOOR) + choices.closed

@@ -72,6 +72,7 @@ class CopyMassScorer:
         manifest = self._manifest
         source = self._tokenizer.encode(text, manifest.max_source_tokens)
         ids = [*sentence_ids(source.spans, sentences), 0]
+        penalty = manifest.length_penalty(manifest.default_style)
         outputs = self._summarize(
             {
                 "source_ids": np.array([source.ids], np.int32),
@@ -79,8 +80,9 @@ class CopyMassScorer:
                 "style_ids": np.array([manifest.styles.index(manifest.default_style)], np.int32),
                 "max_new_tokens": np.array([manifest.default_max_new_tokens], np.int32),
                 "min_new_tokens": np.array([manifest.default_min_new_tokens], np.int32),
-                "length_penalty": np.array([manifest.default_length_penalty], np.float32),
+                "length_penalty": np.array([penalty], np.float32),
                 "num_beams": np.array(manifest.default_num_beams, np.int32),
+                "num_candidates": np.array(1, np.int32),
                 "strict_support": np.array([True]),
                 "sentence_ids": np.array([ids], np.int32),
             }

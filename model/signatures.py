@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from model import artifact
-from model.decoding import SearchOptions
+from model.filters import SearchOptions
 from model.inference import Inference
 
 PRECISION = "float32"
@@ -16,7 +16,7 @@ PRECISION = "float32"
 
 
 class Signatures(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
-    """`summarize` and `score` over one set of weights."""
+    """All that an artifact can be asked, over one set of weights."""
 
     def __init__(self, inference: Inference, tokenizer_sha256: str) -> None:
         super().__init__()
@@ -32,6 +32,8 @@ class Signatures(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
             artifact.SCORE_SENTENCES: _traced(
                 self._score_sentences, artifact.SCORE_SENTENCES_INPUTS
             ),
+            artifact.SALIENCY: _traced(self._saliency, artifact.SALIENCY_INPUTS),
+            artifact.SELF_ATTENTION: _traced(self._self_attention, artifact.SELF_ATTENTION_INPUTS),
         }
 
     def _summarize(self, **inputs: Any) -> dict[str, Any]:
@@ -57,13 +59,34 @@ class Signatures(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
     def _score_sentences(self, **inputs: Any) -> dict[str, Any]:
         return {"sentence_logits": self._inference.score_sentences(**inputs)}
 
+    def _saliency(self, target_weights: Any, **inputs: Any) -> dict[str, Any]:
+        """By how much the weighted log-probability moves with each source token's embedding.
+
+        Gradients are traced here: a graph that was loaded can't be asked for others.
+        """
+        embedded = self._inference.model.embed(inputs["source_ids"])  # (B, S, D)
+        with tf.GradientTape() as tape:
+            tape.watch(embedded)
+            numbers = self._inference.score(**inputs, embedded=embedded)
+            total = tf.reduce_sum(numbers.log_probs * target_weights)
+        saliency = tf.norm(tape.gradient(total, embedded), axis=-1)  # (B, S)
+        kept = tf.logical_and(inputs["source_keep_mask"], inputs["source_ids"] > 0)
+        return {"saliency": tf.where(kept, saliency, 0.0)}
+
+    def _self_attention(self, **inputs: Any) -> dict[str, Any]:
+        return {"attention_weights": self._inference.model.self_attention(**inputs)}
+
 
 _RANKS = {
     "source_ids": 2,
     "source_keep_mask": 2,
     "summary_ids": 2,
     "sentence_ids": 2,
+    "target_weights": 2,
     "num_beams": 0,
+    "num_candidates": 0,
+    "layer": 0,
+    "head": 0,
 }
 
 

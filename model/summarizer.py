@@ -103,8 +103,16 @@ class Summarizer(keras.Model):  # type: ignore[misc]  # Keras is untyped
             part.build(sequence)
         self.built = True
 
+    def embed(self, source_ids: Tensor) -> Tensor:
+        """The embeddings (B, S, D) of a source."""
+        return self.embedding(source_ids)
+
     def encode(
-        self, source_ids: Tensor, source_keep_mask: Tensor, training: bool = False
+        self,
+        source_ids: Tensor,
+        source_keep_mask: Tensor,
+        training: bool = False,
+        embedded: Tensor | None = None,
     ) -> Source:
         """Reads a source.
 
@@ -113,9 +121,11 @@ class Summarizer(keras.Model):  # type: ignore[misc]  # Keras is untyped
             source_keep_mask: bool (B, S); False hides a position as a key everywhere, while
                 positions stay as they are.
             training: Whether dropout is on.
+            embedded: What `embed` gives, for whoever takes gradients by it.
         """
         mask = ops.logical_and(source_keep_mask, ops.not_equal(source_ids, 0))
-        hidden = self.dropout(self.embedding(source_ids), training=training)  # (B, S, D)
+        hidden = self.embed(source_ids) if embedded is None else embedded
+        hidden = self.dropout(hidden, training=training)  # (B, S, D)
         for block in self.blocks:
             hidden, _ = block(hidden, mask[:, None, None, :], training=training)
         hidden = self.encoder_norm(ops.cast(hidden, "float32"))
@@ -134,10 +144,14 @@ class Summarizer(keras.Model):  # type: ignore[misc]  # Keras is untyped
         outputs, _, _ = self.lstm(
             self.embedding_norm(inputs), initial_state=list(source.initial_state)
         )
-        return self._read(source, inputs + outputs, training)
+        return self._read(source, inputs + outputs, self.output_columns(), training)
 
     def predict_next(
-        self, source: Source, previous_ids: Tensor, state: tuple[Tensor, Tensor]
+        self,
+        source: Source,
+        previous_ids: Tensor,
+        state: tuple[Tensor, Tensor],
+        columns: Tensor,
     ) -> tuple[Prediction, tuple[Tensor, Tensor]]:
         """Predicts one position for K hypotheses a source, which share keys and values.
 
@@ -145,6 +159,7 @@ class Summarizer(keras.Model):  # type: ignore[misc]  # Keras is untyped
             source: B encoded sources.
             previous_ids: int32 (B, K), the last token of each hypothesis.
             state: LSTM h and c, each (B, K, D).
+            columns: `output_columns` of the tokens to give logits of, made once for all steps.
 
         Returns:
             A prediction whose T axis runs over the hypotheses, and the new state.
@@ -156,20 +171,51 @@ class Summarizer(keras.Model):  # type: ignore[misc]  # Keras is untyped
         states = [ops.reshape(part, (batch * beams, dim)) for part in state]
         output, (hidden, cell) = self.lstm.cell(flat, states)
         shape = (batch, beams, dim)
-        prediction = self._read(source, inputs + ops.reshape(output, shape), training=False)
+        prediction = self._read(source, inputs + ops.reshape(output, shape), columns)
         return prediction, (ops.reshape(hidden, shape), ops.reshape(cell, shape))
 
-    def _read(self, source: Source, hidden: Tensor, training: bool) -> Prediction:
+    def _read(
+        self, source: Source, hidden: Tensor, columns: Tensor, training: bool = False
+    ) -> Prediction:
         """Looks at the source from decoder states (B, T, D)."""
         attended, attention_weights = self.cross_attention(
             hidden, source.key, source.value, source.mask
         )
         hidden = hidden + self.dropout(attended, training=training)
+        batch, steps, dim = ops.shape(hidden)
+        hidden = ops.reshape(hidden, (batch * steps, dim))  # (B T, D): fewer, larger products
         fed = self.decoder_ffn(self.decoder_ffn_norm(hidden))
         hidden = self.decoder_norm(hidden + self.dropout(fed, training=training))
-        logits = ops.matmul(hidden, ops.transpose(self.embedding.embeddings))  # (B, T, V)
-        copy_gate = ops.sigmoid(self.copy_gate_dense(hidden))[..., 0]  # (B, T)
-        return Prediction(logits, attention_weights, copy_gate)
+        copy_gate = ops.sigmoid(self.copy_gate_dense(hidden))  # (B T, 1)
+        logits = ops.matmul(hidden, columns)  # (B T, V)
+        return Prediction(
+            ops.reshape(logits, (batch, steps, ops.shape(columns)[1])),
+            attention_weights,
+            ops.reshape(copy_gate, (batch, steps)),
+        )
+
+    def output_columns(self, num_tokens: int | None = None) -> Tensor:
+        """The output layer (D, V): the embeddings of all tokens, or of the first, transposed."""
+        rows = ops.convert_to_tensor(self.embedding.embeddings)
+        return ops.transpose(rows if num_tokens is None else rows[:num_tokens])
+
+    def self_attention(
+        self, source_ids: Tensor, source_keep_mask: Tensor, layer: Tensor, head: Tensor
+    ) -> Tensor:
+        """The attention weights (B, S, S) of one head of one block of the encoder.
+
+        Args:
+            source_ids: As in `encode`.
+            source_keep_mask: As in `encode`.
+            layer: int32 scalar, from 0.
+            head: int32 scalar, from 0.
+        """
+        mask = ops.logical_and(source_keep_mask, ops.not_equal(source_ids, 0))
+        hidden, found = self.embed(source_ids), []
+        for block in self.blocks:
+            found.append(block.head_weights(hidden, mask, head))
+            hidden, _ = block(hidden, mask[:, None, None, :])
+        return ops.take(ops.stack(found), layer, axis=0)
 
     def score_sentences(self, source: Source, sentence_ids: Tensor, num_sentences: Any) -> Tensor:
         """Logits (B, N) of the sentences numbered 1 to N in int32 (B, S), for extraction."""

@@ -14,7 +14,8 @@ from typing import NamedTuple
 from keras import ops, tree
 
 from model.attention import Tensor
-from model.decoding import Moment, add_by_id
+from model.choices import Choices, add_at
+from model.filters import Moment
 from model.support_tables import Role, SupportTables
 from model.supporting_source import SupportingSource, moved_on
 from model.watched_words import ROOT
@@ -44,10 +45,22 @@ class SupportedNames:
     counts too.
     """
 
-    def __init__(self, tables: SupportTables, source_ids: Tensor, source_mask: Tensor) -> None:
-        self._vocab_size = len(tables.named)
+    def __init__(
+        self, tables: SupportTables, source_ids: Tensor, source_mask: Tensor, choices: Choices
+    ) -> None:
         self._tables = tree.map_structure(ops.convert_to_tensor, tables)
         self._source = SupportingSource(self._tables, ops.where(source_mask, source_ids, 0))
+        self._choices = choices
+        # All that does not change from step to step is made here: (B or 1, 1, C) each.
+        self._spaced, self._named = choices.of(tables.spaced), choices.of(tables.named)
+        role = choices.of(tables.role)
+        self._goes_on, self._may_go_on = role == Role.GOES_ON, role == Role.MAY_GO_ON
+        self._stops = role != Role.GOES_ON
+        self._small = ops.where(choices.of(tables.small), UNCAPITALISED, 0.0)
+        self._piece = choices.of(tables.words.piece)
+        numbers = tables.words.number[tables.words.after] > 0  # (N, P)
+        guilt = tables.words.guilt[tables.words.after]
+        self._number_and_guilt = ops.convert_to_tensor((2 * guilt + numbers).reshape(-1))
 
     def start(self, zeros: Tensor) -> SupportState:
         """Before the first token; `zeros` are int32 (B, K)."""
@@ -57,27 +70,25 @@ class SupportedNames:
 
     def judge(self, log_probs: Tensor, state: SupportState, moment: Moment) -> Tensor:
         """Refuses names and numbers from elsewhere, and pieces that the source does not join."""
-        tables = self._tables
         first = ops.equal(moment.step, 0)
         left = (moment.options.max_new_tokens - moment.step - 1)[:, None]  # (B, 1)
         in_time = self._source.remaining <= left  # (B, S)
+        begun, joined = self._begun_and_joined(state, in_time, first)  # (B, 1, C), (B, K, C)
         number, guilt = self._watched(state)
-        role = tables.role
-        named = ops.logical_or(tables.named, number)  # (B, K, V)
-        goes_on = ops.logical_and(state.controlled[:, :, None], role == Role.GOES_ON)
-        joined = self._joined(state, in_time)  # (B, K, V)
-        found = ops.where(tables.spaced, self._begun(in_time, first), joined)
-        strange = ops.logical_and(ops.logical_or(named, goes_on), ops.logical_not(found))
+        controlled = state.controlled[:, :, None]
+        named = ops.logical_or(self._named, number)  # (B, K, C)
+        must_be_found = ops.logical_or(named, ops.logical_and(controlled, self._goes_on))
+        found = ops.where(self._spaced, begun, joined)
+        strange = ops.logical_and(must_be_found, ops.logical_not(found))
         torn = ops.logical_and(state.controlled, ops.logical_not(state.complete))[:, :, None]
-        stops = ops.where(role == Role.MAY_GO_ON, ops.logical_not(joined), role == Role.ENDS)
+        stops = ops.logical_and(self._may_go_on, joined)
+        stops = ops.logical_and(self._stops, ops.logical_not(stops))
         torn = ops.logical_and(torn, stops)
         guiltier = guilt > self._source.guilt[:, None, None]
         refused = ops.logical_or(ops.logical_or(strange, torn), guiltier)
-        strict = ops.convert_to_tensor(moment.options.strict_support)
-        refused = ops.logical_and(refused, ops.reshape(strict, (-1, 1, 1)))
-        small = ops.logical_and(tables.small, first)
-        log_probs = log_probs + ops.where(small, UNCAPITALISED, 0.0)
-        return log_probs + ops.where(refused, UNSUPPORTED, 0.0)
+        strict = ops.reshape(ops.convert_to_tensor(moment.options.strict_support), (-1, 1, 1))
+        log_probs = log_probs + ops.where(first, self._small, 0.0)
+        return log_probs + ops.where(ops.logical_and(refused, strict), UNSUPPORTED, 0.0)
 
     def advance(self, state: SupportState, token_ids: Tensor) -> SupportState:
         """Follows the places of the source that read as the summary does."""
@@ -108,27 +119,33 @@ class SupportedNames:
         )
 
     def _watched(self, state: SupportState) -> tuple[Tensor, Tensor]:
-        """(B, K, V): whether a token makes the word a number, and the guilt that it asserts."""
-        words = self._tables.words
-        fresh = ops.take(words.after[ROOT], words.piece)  # (V,)
-        by_piece = ops.take(words.after, state.node, axis=0)  # (B, K, P)
-        node = ops.where(self._tables.spaced, fresh, ops.take(by_piece, words.piece, axis=2))
-        return ops.take(words.number, node) > 0, ops.take(words.guilt, node)
+        """(B, K, C): whether a token makes the word a number, and the guilt that it asserts."""
+        node = ops.where(self._spaced, ROOT, state.node[:, :, None])  # (B, K, C)
+        index = node * self._tables.words.after.shape[1] + self._piece
+        both = ops.take(self._number_and_guilt, index)
+        return ops.bitwise_and(both, 1) > 0, both // 2
 
-    def _begun(self, in_time: Tensor, first: Tensor) -> Tensor:
-        """(B, 1, V): tokens behind a space that the source has, and that leave time to end."""
-        lower = self._tables.lower
-        respellable = ops.logical_and(in_time, self._source.respellable)
-        respelt = ops.take(self._spread(respellable[:, None]), lower, axis=2)
-        known = self._spread(in_time[:, None])
-        return ops.logical_or(known, ops.logical_and(first, respelt))
+    def _or_respelt(self, begun: Tensor, in_time: Tensor) -> Tensor:
+        """Adds choices (B, 1, C) that the source has with a small first letter."""
+        vocab_size = self._tables.lower.shape[0]
+        respellable = ops.logical_and(in_time, self._source.respellable)[:, None]  # (B, 1, S)
+        ids = self._source.ids[:, None]
+        known = add_at(ids, ops.cast(respellable, "float32"), vocab_size)  # (B, 1, V)
+        lower = ops.take(self._tables.lower, self._choices.ids)  # (B or 1, C)
+        row = ops.arange(ops.shape(ids)[0])[:, None] * vocab_size
+        respelt = ops.take(ops.reshape(known, (-1,)), lower + row) > 0  # (B, C)
+        return ops.logical_or(begun, respelt[:, None])
 
-    def _joined(self, state: SupportState, in_time: Tensor) -> Tensor:
-        """(B, K, V): tokens that follow in the source at one of the state's places."""
-        following = moved_on(state.places)
-        return self._spread(ops.logical_and(following, in_time[:, None]))
+    def _begun_and_joined(
+        self, state: SupportState, in_time: Tensor, first: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Which choices the source has behind a space, and which it has at the state's places.
 
-    def _spread(self, places: Tensor) -> Tensor:
-        """(B, K, S) over source positions to (B, K, V) over the tokens that stand there."""
-        ids = ops.broadcast_to(self._source.ids[:, None, :], ops.shape(places))
-        return add_by_id(ids, ops.cast(places, "float32"), self._vocab_size) > 0
+        (B, 1, C) and (B, K, C); both only where there is time to end the word.
+        """
+        following = ops.concatenate([moved_on(state.places), in_time[:, None]], axis=1)
+        following = ops.logical_and(following, in_time[:, None])  # (B, K + 1, S)
+        there = self._choices.spread(ops.cast(following, "float32")) > 0  # (B, K + 1, C)
+        begun = there[:, -1:]
+        begun = ops.cond(first, lambda: self._or_respelt(begun, in_time), lambda: begun)
+        return begun, there[:, :-1]

@@ -13,7 +13,7 @@ import numpy as np
 from keras import ops
 
 from model.data import Batches, BatchOptions, padded
-from model.decoding import SearchOptions
+from model.filters import SearchOptions
 from model.inference import Inference
 from model.readers import Example
 from model.rouge import rouge

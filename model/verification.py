@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from model import artifact
 from model.artifact import GOLDEN_TOLERANCE, GoldenExample
 from model.data import padded
-from model.decoding import SearchOptions
+from model.filters import SearchOptions
 from model.inference import Inference
 from model.signatures import PRECISION
 from model.tokenizer import EOS_ID
@@ -103,7 +103,11 @@ def golden_inputs(
         "min_new_tokens": np.full(len(golden), 2, np.int32),
         "length_penalty": np.full(len(golden), 1.0, np.float32),
         "num_beams": np.array(2, np.int32),
+        "num_candidates": np.array(2, np.int32),
         "strict_support": np.ones(len(golden), bool),
+        "target_weights": (summary_ids > 0).astype(np.float32),
+        "layer": np.array(0, np.int32),
+        "head": np.array(0, np.int32),
     }
 
 

@@ -41,15 +41,36 @@ def read_document(
 ) -> Document:
     """The document of a text, encoded perhaps in part, and of one summary of it."""
     spoken = tokenizer.decode([i for i in summary_ids if i != EOS_ID]).text
+    return make_document(text, source.ids, source.spans, spoken, summary_ids, style)
+
+
+def make_document(
+    text: str,
+    source_ids: Sequence[int],
+    spans: Sequence[Span],
+    spoken: str,
+    summary_ids: Sequence[int],
+    style: str,
+) -> Document:
+    """The document of what was tokenized already.
+
+    Args:
+        text: What the spans point into.
+        source_ids: S, `<eos>` last.
+        spans: Of all source tokens but the `<eos>`.
+        spoken: The summary as text.
+        summary_ids: T.
+        style: Of the summary.
+    """
     words = word_spans(text)
     said = {folded(spoken[start:end]) for start, end in word_spans(spoken)}
-    of_token = _places(words, source.spans)
+    of_token = _places(words, spans)
     overlap = [folded(text[slice(*words[i])]) in said for i in np.unique(of_token)]
     return Document(
-        source_ids=np.array(source.ids, np.int32),
+        source_ids=np.array(source_ids, np.int32),
         summary_ids=np.array(summary_ids, np.int32),
         words=_numbered(of_token),
-        sentences=_numbered(_places(split_sentences(text), source.spans)),
+        sentences=_numbered(_places(split_sentences(text), spans)),
         overlap=np.array(overlap, np.bool_),
         style=style,
     )

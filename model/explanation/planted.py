@@ -71,12 +71,17 @@ class PlantedReader:
 
 
 def _peaked(keep: Mask, places: NDArray[np.int64], peak: float) -> Floats:
-    """Attention (N, T, S): `peak` on a row's place if it is kept, the rest even over the kept."""
+    """Attention (N, T, S): `peak` on a row's place if it is kept, the rest even over the kept.
+
+    A place that alone is kept has all of it.
+    """
     at_place = np.arange(keep.shape[1])[None, :] == places[:, None]  # (T, S)
     on_place = keep[:, None, :] & at_place[None]
     others = keep[:, None, :] & ~at_place[None]
-    rest = 1.0 - peak * on_place.any(axis=-1, keepdims=True)
-    attention: Floats = peak * on_place + rest * others / others.sum(axis=-1, keepdims=True)
+    count = others.sum(axis=-1, keepdims=True)
+    on_it = np.where(count > 0, peak, 1.0) * on_place
+    rest = 1.0 - on_it.sum(axis=-1, keepdims=True)
+    attention: Floats = on_it + rest * others / np.maximum(count, 1)
     return attention
 
 

@@ -272,6 +272,24 @@ def test_windowed_attention_is_attention_under_the_window_mask(
     np.testing.assert_allclose(output, expected, atol=2e-6)
 
 
+@pytest.mark.parametrize("window", [None, 3])
+def test_the_weights_of_one_head_are_those_that_are_used(window: int | None) -> None:
+    inputs, keep = normal(2, 9, 8), np.arange(9)[None, :] < np.array([[9], [6]])
+    layer = SelfAttention(8, 2, window=window, num_global=1 if window else 0)
+    whole = SelfAttention(8, 2)
+    for one in (layer, whole):
+        one.build((None, None, 8))
+    for ours, theirs in zip(whole.variables, layer.variables, strict=True):
+        ours.assign(theirs)
+    mask = keep[:, None, None, :]
+    if window:
+        mask = mask & np.asarray(window_mask(9, window, 1))[None, None]
+    _, expected = whole(inputs, mask)
+    for head in range(2):
+        found = layer.head_weights(inputs, keep, np.int32(head))
+        np.testing.assert_allclose(found, np.asarray(expected)[:, head], atol=1e-6)
+
+
 def test_inside_the_window_it_is_full_attention() -> None:
     query, key, value = (normal(2, 3, 9, 8, seed=i) for i in range(3))
     kept = np.ones((2, 9), bool)

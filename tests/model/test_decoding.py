@@ -12,21 +12,18 @@ import tensorflow as tf
 from keras import ops
 from numpy.typing import NDArray
 
-from model.decoding import (
+from model import utf8
+from model.choices import all_tokens
+from model.decoding import Found, State, StepFunction, penalty, search
+from model.filters import (
     IMPOSSIBLE,
     REFUSED,
     Filter,
-    Found,
     Moment,
     NeverTokens,
     NoRepeatedNgrams,
     SearchOptions,
-    State,
-    StepFunction,
     ValidUtf8,
-    add_by_id,
-    penalty,
-    search,
 )
 from model.tokenizer import EOS_ID, PAD_ID, Tokenizer
 
@@ -99,6 +96,14 @@ def run(
     filters: Sequence[Filter] = (),
 ) -> Found:
     return search(step, state, np.array(ids(start), np.int32), limits, filters)
+
+
+def never(vocab_size: int, never_ids: Sequence[int]) -> NeverTokens:
+    return NeverTokens(all_tokens(vocab_size), never_ids, vocab_size)
+
+
+def valid_utf8(pieces: Sequence[bytes]) -> ValidUtf8:
+    return ValidUtf8(all_tokens(len(pieces)), utf8.transitions(pieces, end_ids=[EOS_ID]))
 
 
 def test_greedy_follows_the_likeliest_token_until_the_end() -> None:
@@ -187,7 +192,7 @@ def test_a_wide_beam_finds_the_best_of_all_sequences(exponent: float, seed: int)
     cut = list(product(letters, repeat=longest))
     best = max([*ended, *cut], key=score)
     limits = options(longest, length_penalty=exponent, num_beams=128)
-    never_padding = NeverTokens(vocab, [PAD_ID])
+    never_padding = never(vocab, [PAD_ID])
     found = search(from_table(table), (), np.array([start], np.int32), limits, [never_padding])
     row = [int(token_id) for token_id in np.asarray(found.ids[0, 0]) if token_id]
     assert tuple(row) == best
@@ -208,7 +213,7 @@ def test_no_fewer_than_min_new_tokens_the_end_among_them(num_beams: int) -> None
         from_table(table),
         options(6, [1, 2, 4], batch=3, num_beams=num_beams),
         "aaa",
-        filters=[NeverTokens(V, [PAD_ID])],
+        filters=[never(V, [PAD_ID])],
     )
     assert [text(row) for row in found.ids[:, 0]] == [".", "a.", "aaa."]
 
@@ -239,14 +244,14 @@ def test_every_text_of_a_batch_has_its_own_limits() -> None:
         from_table(table),
         options([6, 6, 3, 6], [1, 1, 1, 4], [0.0, 8.0, 8.0, 0.0], num_beams=6, batch=4),
         "aaaa",
-        filters=[NeverTokens(V, [PAD_ID])],
+        filters=[never(V, [PAD_ID])],
     )
     assert [text(row) for row in found.ids[:, 0]] == ["b.", "cccccc", "ccc", "ccc."]
 
 
 def test_batch_mates_change_nothing() -> None:
     table = np.random.default_rng(5).normal(0.0, 2.0, (V, V)).astype(np.float32)
-    filters = [NeverTokens(V, [PAD_ID])]
+    filters = [never(V, [PAD_ID])]
     together = run(from_table(table), options([3, 7, 5], num_beams=3, batch=3), "axq", (), filters)
     for i, (start, longest) in enumerate(zip("axq", [3, 7, 5], strict=True)):
         alone = run(from_table(table), options(longest, num_beams=3), start, (), filters)
@@ -266,7 +271,7 @@ def test_no_trigram_comes_twice(num_beams: int) -> None:
     found = run(
         from_table(ROUND),
         options(12, 9, num_beams=num_beams),
-        filters=[NeverTokens(V, [PAD_ID]), NoRepeatedNgrams(3, V)],
+        filters=[never(V, [PAD_ID]), NoRepeatedNgrams(3)],
     )
     row = text(found.ids[0, 0])
     assert row.startswith("bcab")
@@ -279,14 +284,14 @@ def test_a_trigram_is_refused_as_soon_as_it_could_come_twice() -> None:
         np.int32(4), np.array([[ids("aaaa____"), ids("abab____")]], np.int32), options()
     )
     judged = np.asarray(
-        NoRepeatedNgrams(3, V).judge(np.zeros((1, 2, V), np.float32), np.zeros((1, 2)), moment)
+        NoRepeatedNgrams(3).judge(np.zeros((1, 2, V), np.float32), np.zeros((1, 2)), moment)
     )
     assert [text([i for i in range(V) if row[i] < 0]) for row in judged[0]] == ["a", "a"]
 
 
 def test_two_tokens_hold_no_trigram() -> None:
     moment = Moment(np.int32(2), np.array([[ids("aa______")]], np.int32), options())
-    judged = NoRepeatedNgrams(3, V).judge(np.zeros((1, 1, V), np.float32), np.zeros((1, 1)), moment)
+    judged = NoRepeatedNgrams(3).judge(np.zeros((1, 1, V), np.float32), np.zeros((1, 1)), moment)
     assert not np.asarray(judged).any()
 
 
@@ -296,7 +301,7 @@ def test_never_tokens_never_come(num_beams: int) -> None:
     found = run(
         from_table(table),
         options(5, 5, num_beams=num_beams),
-        filters=[NeverTokens(V, ids("_x"))],
+        filters=[never(V, ids("_x"))],
     )
     assert text(found.ids[0, 0]) == "bbbbb"
 
@@ -307,7 +312,7 @@ def test_something_is_left_when_everything_is_refused() -> None:
     found = run(
         from_table(np.zeros((V, V), np.float32)),
         options(3, 3),
-        filters=[NeverTokens(V, everything_else)],
+        filters=[never(V, everything_else)],
     )
     assert text(found.ids[0, 0]) == "."
 
@@ -329,7 +334,7 @@ def search_bytes(
     for token_id, probability in favours.items():
         row[token_id] = probability
     table = np.tile(np.log(row), (len(PIECES), 1)).astype(np.float32)
-    filters = [NeverTokens(len(PIECES), [PAD_ID]), ValidUtf8(PIECES)]
+    filters = [never(len(PIECES), [PAD_ID]), valid_utf8(PIECES)]
     limits = options(longest, least, num_beams=num_beams)
     found = search(from_table(table), (), np.array([LETTER], np.int32), limits, filters)
     return b"".join(PIECES[i] for i in np.asarray(found.ids[0, 0]))
@@ -364,7 +369,7 @@ def test_a_cut_character_loses_to_any_other_of_a_beam(longest: int) -> None:
 
 
 def test_after_a_broken_character_a_new_one_begins() -> None:
-    table = ValidUtf8(PIECES)
+    table = valid_utf8(PIECES)
     state = table.advance(np.zeros((1, 2), np.int32), np.array([[NO_BYTE, TWO_1]], np.int32))
     after = table.advance(state, np.array([[LETTER, TWO_2]], np.int32))
     assert np.asarray(state)[0, 0] == 0
@@ -384,7 +389,7 @@ def test_real_tokens_of_any_kind_make_valid_text(tokenizer: Tokenizer) -> None:
         (),
         np.arange(20, 28, dtype=np.int32),
         options(24, num_beams=4, batch=8),
-        [NeverTokens(size, special), NoRepeatedNgrams(3, size), ValidUtf8(pieces)],
+        [never(size, special), NoRepeatedNgrams(3), valid_utf8(pieces)],
     )
     texts = [b"".join(pieces[i] for i in row).decode() for row in np.asarray(found.ids)[:, 0]]
     assert any(not found_text.isascii() for found_text in texts)
@@ -397,7 +402,7 @@ def random_step(vocab: int) -> StepFunction:
 @pytest.fixture(scope="module")
 def traced() -> Callable[..., Any]:
     """The search in a graph that knows neither the batch nor the number of beams."""
-    filters = [NeverTokens(V, [PAD_ID]), NoRepeatedNgrams(3, V)]
+    filters = [never(V, [PAD_ID]), NoRepeatedNgrams(3)]
 
     @tf.function(
         input_signature=[
@@ -423,16 +428,55 @@ def test_the_graph_finds_what_eager_code_finds(
     starts = np.array(ids("kqz")[:batch], np.int32)
     state = np.zeros((batch, 4), np.float32)
     limits = options([6, 3, 9][:batch], [1, 1, 7][:batch], 1.0, num_beams, batch)
-    filters = [NeverTokens(V, [PAD_ID]), NoRepeatedNgrams(3, V)]
+    filters = [never(V, [PAD_ID]), NoRepeatedNgrams(3)]
     eager = search(random_step(V), (state,), starts, limits, filters)
     graph = traced(starts, state, *limits[:3], tf.constant(num_beams))
     np.testing.assert_array_equal(eager.ids, graph.ids)
     np.testing.assert_allclose(eager.scores, graph.scores, rtol=1e-5)
 
 
-def test_add_by_id_sums_what_belongs_to_one_id() -> None:
-    token_ids = np.array([[[1, 3, 1], [0, 0, 2]]], np.int32)
-    values = np.array([[[0.1, 0.2, 0.3], [1.0, 2.0, 4.0]]], np.float32)
-    np.testing.assert_allclose(
-        add_by_id(token_ids, values, 4), [[[0, 0.4, 0, 0.2], [3, 0, 4, 0]]], atol=1e-6
-    )
+ENDLESS = chain(
+    {"a": {"b": 0.5, "c": 0.3, "d": 0.2}, "b": {".": 0.99}, "c": {"c": 0.99}, "d": {"d": 0.99}}
+)
+
+
+def count_steps(limits: SearchOptions) -> tuple[int, Found]:
+    steps = []
+
+    def step(last: Any, state: State) -> tuple[Any, State]:
+        steps.append(last)
+        return from_table(ENDLESS)(last, state)
+
+    found = run(step, limits, filters=[never(V, [PAD_ID])])
+    return len(steps), found
+
+
+def test_the_search_ends_when_no_other_hypothesis_can_win() -> None:
+    limits = options(30, num_beams=3)
+    all_steps, everything = count_steps(limits)
+    few_steps, best = count_steps(limits._replace(num_candidates=1))
+    assert all_steps == 30
+    assert few_steps < 5
+    assert text(best.ids[0, 0]) == text(everything.ids[0, 0]) == "b."
+    assert float(best.scores[0, 0]) == pytest.approx(float(everything.scores[0, 0]), abs=1e-5)
+
+
+def test_the_search_goes_on_for_every_candidate_that_is_wanted() -> None:
+    steps, found = count_steps(options(30, num_beams=3)._replace(num_candidates=3))
+    assert steps == 30
+    assert [len(text(row)) for row in found.ids[0]] == [2, 30, 30]
+
+
+def test_a_hypothesis_that_may_still_win_by_its_length_is_waited_for() -> None:
+    table = chain({"a": {"b": 0.5, "c": 0.5}, "b": {".": 0.9}, "c": {"c": 0.9, ".": 0.1}})
+    limits = options(20, length_penalty=2.0, num_beams=2)._replace(num_candidates=1)
+    assert len(text(run(from_table(table), limits).ids[0, 0])) == 20
+
+
+def test_what_one_text_has_settled_stays_while_another_goes_on() -> None:
+    limits = options([30, 9], length_penalty=0.5, num_beams=3, batch=2)
+    filters = [never(V, [PAD_ID])]
+    limits = limits._replace(num_candidates=1)
+    found = run(from_table(ENDLESS), limits, "ac", filters=filters)
+    assert text(found.ids[0, 0]) == "b."
+    assert text(found.ids[1, 0]) == "c" * 9

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from model import artifact
 from model.artifact import ArtifactError, read_golden, read_manifest
 from model.data import padded
-from model.decoding import SearchOptions
 from model.export import ExportOptions, export, load_weights
+from model.filters import SearchOptions
 from model.inference import Inference, Summaries
 from model.summarizer import Summarizer
 from model.support import UNCAPITALISED
@@ -54,8 +54,11 @@ class Exported(NamedTuple):
     def score(self, **inputs: Any) -> Arrays:
         return self._call(artifact.SCORE, inputs)
 
+    def ask(self, signature: str, **inputs: Any) -> Arrays:
+        return self._call(signature, inputs)
+
     def _call(self, signature: str, inputs: dict[str, Any]) -> Arrays:
-        dtypes = artifact.SIGNATURES[signature][0]
+        dtypes = {**artifact.SIGNATURES, **artifact.OPTIONAL_SIGNATURES}[signature][0]
         tensors = {name: tf.constant(inputs[name], dtype) for name, dtype in dtypes.items()}
         outputs = self.loaded.signatures[signature](**tensors)
         return {name: value.numpy() for name, value in outputs.items()}
@@ -130,6 +133,7 @@ def search_inputs(
         "min_new_tokens": np.broadcast_to(least, batch),
         "length_penalty": np.ones(batch),
         "num_beams": num_beams,
+        "num_candidates": num_beams,
         "strict_support": np.ones(batch, bool),
         "sentence_ids": np.where(source_ids > EOS_ID, np.arange(source_ids.shape[1]) // 4 + 1, 0),
     }
@@ -493,6 +497,49 @@ def test_a_failed_export_leaves_nothing_behind(
     with pytest.raises(ExportError, match="the exported search finds other summaries than the"):
         export(tmp_path / "root", lying, tokenizer, OPTIONS, TRAINING)
     assert list((tmp_path / "root").iterdir()) == []
+
+
+def test_saliency_is_the_norm_of_the_gradient(
+    exported: Exported, rows: list[list[int]], summaries: Arrays
+) -> None:
+    ids, position, step = padded(rows[:1], len(rows[0]) + 3), 4, 1e-2
+    keep = ids > 0
+    keep[0, 2] = False
+    summary_ids = summaries["summary_ids"][:1]
+    weights = np.array([[1.0, 0.5] + [0.0] * (summary_ids.shape[1] - 2)], np.float32)
+    inputs = {"source_keep_mask": keep, "style_ids": [0], "summary_ids": summary_ids}
+    found = exported.ask("saliency", source_ids=ids, target_weights=weights, **inputs)["saliency"]
+    assert not found[~keep].any()
+    assert (found[keep] > 0).all()
+    # The same by central differences, all directions in one batch.
+    network = exported.inference.model
+    embedded = np.repeat(np.asarray(network.embed(ids)), 16, axis=0)
+    moves = np.concatenate([np.eye(8), -np.eye(8)]) * step
+    embedded[:, position] += moves
+    many = {name: np.repeat(value, 16, axis=0) for name, value in inputs.items()}
+    scored = exported.inference.score(np.repeat(ids, 16, axis=0), embedded=embedded, **many)
+    totals = (np.asarray(scored.log_probs) * weights).sum(axis=1)
+    gradient = (totals[:8] - totals[8:]) / (2 * step)
+    assert float(found[0, position]) == pytest.approx(np.linalg.norm(gradient), rel=2e-2)
+
+
+def test_self_attention_shows_one_head_of_one_layer(
+    exported: Exported, rows: list[list[int]]
+) -> None:
+    ids = padded(rows, 40)
+    keep = ids > 0
+    shown = {
+        (layer, head): exported.ask(
+            "self_attention", source_ids=ids, source_keep_mask=keep, layer=layer, head=head
+        )["attention_weights"]
+        for layer in range(2)
+        for head in range(2)
+    }
+    for weights in shown.values():
+        np.testing.assert_allclose(weights.sum(axis=-1), 1.0, atol=1e-5)
+        assert not weights[np.broadcast_to(~keep[:, None, :], weights.shape)].any()
+    distinct = {weights.tobytes() for weights in shown.values()}
+    assert len(distinct) == 4
 
 
 def test_an_export_that_does_not_load_is_an_error(exported: Exported, tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from keras import ops
 from numpy.typing import NDArray
 
 from model.data import padded
-from model.decoding import Moment, SearchOptions
-from model.inference import Inference, Summaries, vocabulary_log_probs
+from model.filters import Moment, SearchOptions
+from model.inference import Inference, Summaries, choice_log_probs, vocabulary_log_probs
 from model.summarizer import Summarizer
 from model.tokenizer import EOS_ID, PAD_ID, Tokenizer
 
@@ -65,23 +65,27 @@ def step_by_step(
 ) -> list[int]:
     """The likeliest token that the filters allow, again and again."""
     model, ids = inference.model, np.zeros((1, 1, steps), np.int32)
+    history = np.zeros_like(ids)
     source = model.encode(source_ids, source_ids > 0)
     state: Any = tuple(part[:, None] for part in source.initial_state)
     last = inference.start_ids(np.array([style], np.int32))[:, None]
     limits = SearchOptions(np.array([steps]), np.array([1]), np.ones(1), 1)
-    filters = inference.filters_for(source)
+    choices = inference.choices_for(source)
+    filters = inference.filters_for(source, choices)
+    columns = model.output_columns(choices.num_common)
     filter_states = [one.start(np.zeros((1, 1), np.int32)) for one in filters]
     for t in range(steps):
-        prediction, state = model.predict_next(source, last, state)
-        judged = vocabulary_log_probs(source, prediction, model.config.vocab_size)
+        prediction, state = model.predict_next(source, last, state, columns)
+        judged = choice_log_probs(choices, prediction)
         for one, filter_state in zip(filters, filter_states, strict=True):
-            judged = one.judge(judged, filter_state, Moment(np.int32(t), ids, limits))
-        last = np.argmax(judged, axis=-1).astype(np.int32)
+            judged = one.judge(judged, filter_state, Moment(np.int32(t), history, limits))
+        chosen = np.argmax(judged, axis=-1).astype(np.int32)
+        last = np.asarray(choices.tokens(chosen))
         filter_states = [
             one.advance(filter_state, last)
             for one, filter_state in zip(filters, filter_states, strict=True)
         ]
-        ids[0, 0, t] = last[0, 0]
+        ids[0, 0, t], history[0, 0, t] = last[0, 0], chosen[0, 0]
         if last[0, 0] == EOS_ID:
             break
     return [int(token_id) for token_id in ids[0, 0]]
@@ -93,6 +97,20 @@ def test_one_beam_is_greedy(inference: Inference, sources: NDArray[np.int32], ro
     one_beam = summarize(inference, source_ids, [row], num_beams=1)
     expected = step_by_step(inference, source_ids, row, 6)
     assert np.asarray(one_beam.summary_ids)[0].tolist() == expected
+
+
+def test_what_is_neither_common_nor_in_the_source_is_not_written(
+    wordy_network: Summarizer, tokenizer: Tokenizer, sources: NDArray[np.int32]
+) -> None:
+    common = 40
+    narrow = Inference(wordy_network, tokenizer, tokenizer.styles, num_common=common)
+    one_beam = np.asarray(summarize(narrow, sources, num_beams=1).summary_ids)
+    for row, source_ids in enumerate(sources):
+        expected = step_by_step(narrow, source_ids[None], row, len(one_beam[row]))
+        assert one_beam[row].tolist() == expected
+        assert {i for i in expected if i >= common} <= set(source_ids.tolist())
+    assert (one_beam >= common).any()
+    assert (one_beam[one_beam != EOS_ID] < common).any()
 
 
 def test_summarize_and_score_agree(

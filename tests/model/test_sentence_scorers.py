@@ -22,7 +22,8 @@ def manifest(max_source_tokens: int) -> Manifest:
             "default_style": "headline",
             "max_source_tokens": max_source_tokens,
             "default_num_beams": 3,
-            "default_length_penalty": 1.5,
+            "default_length_penalty": 1.0,
+            "length_penalties": {"headline": 1.5},
             "default_min_new_tokens": 2,
             "default_max_new_tokens": 9,
         }
@@ -123,6 +124,7 @@ def test_summaries_are_asked_for_as_they_are_served(tokenizer: Tokenizer) -> Non
         "min_new_tokens": [2],
         "length_penalty": [1.5],
         "num_beams": 3,
+        "num_candidates": 1,
         "strict_support": [True],
     }
     assert arrays["sentence_ids"].shape == arrays["source_ids"].shape

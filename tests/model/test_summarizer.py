@@ -69,9 +69,9 @@ def test_attention_is_a_distribution_over_kept_tokens(network: Summarizer) -> No
 def test_teacher_forcing_is_stepping(network: Summarizer) -> None:
     source = network.encode(SOURCE, KEEP)
     state = tuple(part[:, None] for part in source.initial_state)  # (B, 1, D)
-    rows = []
+    rows, columns = [], network.output_columns()
     for t in range(PREVIOUS.shape[1]):
-        prediction, state = network.predict_next(source, PREVIOUS[:, t : t + 1], state)
+        prediction, state = network.predict_next(source, PREVIOUS[:, t : t + 1], state, columns)
         rows.append([np.asarray(part) for part in prediction])
     stepped = [np.concatenate(parts, axis=1) for parts in zip(*rows, strict=True)]
     assert_close(predictions(network), stepped)
@@ -80,13 +80,25 @@ def test_teacher_forcing_is_stepping(network: Summarizer) -> None:
 def test_hypotheses_of_one_step_do_not_see_each_other(network: Summarizer) -> None:
     source = network.encode(SOURCE, KEEP)
     state = tuple(np.repeat(np.asarray(part)[:, None], 3, axis=1) for part in source.initial_state)
-    ids = np.array([[3, 9, 14], [3, 8, 4]], np.int32)
-    together, (hidden, cell) = network.predict_next(source, ids, state)
+    ids, columns = np.array([[3, 9, 14], [3, 8, 4]], np.int32), network.output_columns()
+    together, (hidden, cell) = network.predict_next(source, ids, state, columns)
     for k in range(3):
         one = tuple(part[:, k : k + 1] for part in state)
-        alone, after = network.predict_next(source, ids[:, k : k + 1], one)
+        alone, after = network.predict_next(source, ids[:, k : k + 1], one, columns)
         assert_close([part[:, k : k + 1] for part in together], list(alone))
         assert_close([hidden[:, k : k + 1], cell[:, k : k + 1]], list(after))
+
+
+def test_the_first_columns_give_the_first_logits(network: Summarizer) -> None:
+    source = network.encode(SOURCE, KEEP)
+    state = tuple(part[:, None] for part in source.initial_state)
+    whole, first = (
+        network.predict_next(source, PREVIOUS[:, :1], state, network.output_columns(count))[0]
+        for count in (None, 7)
+    )
+    np.testing.assert_allclose(
+        first.generator_logits, np.asarray(whole.generator_logits)[..., :7], atol=1e-6
+    )
 
 
 def test_the_future_never_changes_the_past(network: Summarizer) -> None:

@@ -11,7 +11,8 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.decoding import Moment, SearchOptions
+from model.choices import choices_for
+from model.filters import Moment, SearchOptions
 from model.support import UNCAPITALISED, UNSUPPORTED, SupportedNames, SupportState
 from model.support_tables import Role, support_tables
 from model.tokenizer import EOS_ID
@@ -68,21 +69,25 @@ class Rule:
         self.state = _advance(self.ids, self.mask, self.state, token_ids)
 
 
+def _rule(ids: Any, mask: Any) -> SupportedNames:
+    return SupportedNames(TABLES, ids, mask, choices_for(ids, len(PIECES), len(PIECES)))
+
+
 @tf.function(autograph=False)  # type: ignore[untyped-decorator]  # TensorFlow is untyped
 def _start(ids: Any, mask: Any) -> SupportState:
-    return SupportedNames(TABLES, ids, mask).start(tf.zeros((1, 1), tf.int32))
+    return _rule(ids, mask).start(tf.zeros((1, 1), tf.int32))
 
 
 @tf.function(autograph=False)  # type: ignore[untyped-decorator]  # TensorFlow is untyped
 def _judge(ids: Any, mask: Any, state: Any, step: Any, longest: Any, strict: Any) -> Any:
     options = SearchOptions(longest, tf.ones_like(longest), tf.ones(1), 1, strict)
     moment = Moment(step, tf.zeros((1, 1, 60), tf.int32), options)
-    return SupportedNames(TABLES, ids, mask).judge(tf.zeros((1, 1, len(PIECES))), state, moment)
+    return _rule(ids, mask).judge(tf.zeros((1, 1, len(PIECES))), state, moment)
 
 
 @tf.function(autograph=False)  # type: ignore[untyped-decorator]  # TensorFlow is untyped
 def _advance(ids: Any, mask: Any, state: Any, token_ids: Any) -> SupportState:
-    return SupportedNames(TABLES, ids, mask).advance(state, token_ids)
+    return _rule(ids, mask).advance(state, token_ids)
 
 
 def first_refused(

@@ -45,12 +45,21 @@ def leave_one_out_by_word(
     document: Document,
     top: int = TOP_SENTENCES,
     target: Floats | None = None,
+    by_sentence: Floats | None = None,
 ) -> Floats:
     """The nats (W,) lost with each word of the sentences that matter most; NaN for other words.
 
     Sentences are hidden first, so the cost is their number and the words of `top` of them.
+
+    Args:
+        scorer: The model.
+        document: The text and its summary.
+        top: How many sentences.
+        target: (T,), how much each summary token counts; by default all the same.
+        by_sentence: The losses of the sentences, where they are known already.
     """
-    by_sentence = leave_one_out(scorer, document, document.sentences, target)
+    if by_sentence is None:
+        by_sentence = leave_one_out(scorer, document, document.sentences, target)
     asked = np.flatnonzero(in_top_sentences(document, by_sentence, top))
     kept = np.ones((len(asked), count(document.words)), np.bool_)
     kept[np.arange(len(asked)), asked] = False
