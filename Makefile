@@ -40,6 +40,12 @@ train: ## Train a model (DATA='a.jsonl.gz b.jsonl' OUT=runs/mine)
 	@scripts/set-up train
 	$(keep_memory) $(python) -m model.train --data $(DATA) --out '$(OUT)' $(ARGS)
 
+.PHONY: tune-length
+tune-length: ## Choose each style's length penalty (DATA='pairs.jsonl', none that are reported on)
+	$(call require,DATA,DATA='pairs.jsonl')
+	@scripts/set-up train
+	$(python) -m model.tune_length --data $(DATA) $(ARGS)
+
 .PHONY: evaluate
 evaluate: ## Compare a model with its baselines (DATA='validation.jsonl')
 	$(call require,DATA,DATA='validation.jsonl')
@@ -57,6 +63,27 @@ bench-attention: ## Time and memory of full and windowed attention
 	@scripts/set-up train
 	@$(python) -m bench.attention $(ARGS)
 
+# What is compared with is installed beside .venv, not into it. docs/benchmarks.md has the figures.
+.PHONY: bench-serving
+bench-serving: ## Compare the service with FastAPI, LitServe, BentoML, mosec and Ray Serve (an hour)
+	@scripts/set-up-bench bench bench-bentoml
+	@$(python) -m bench.serving $(ARGS)
+
+.PHONY: bench-engine
+bench-engine: ## Compare the exported search with CTranslate2 and with the processor's bound
+	@scripts/set-up-bench bench
+	@.venv-bench/bin/python -m bench.engine $(ARGS)
+
+.PHONY: bench-soak
+bench-soak: ## Soak the service in mixed traffic with faults (ARGS='--requests 100000 --svg soak.svg')
+	@scripts/set-up-bench bench
+	@.venv-bench/bin/python -m bench.soak $(ARGS)
+
+.PHONY: bench-view
+bench-view: ## Time of the attention view in a real browser
+	@scripts/set-up browser
+	@$(python) -m bench.attention_view $(ARGS)
+
 .PHONY: settings
 settings: ## Write docs/settings.md from the settings themselves
 	@scripts/set-up runtime
@@ -67,8 +94,13 @@ test: ## Run all tests
 	@scripts/set-up dev
 	$(pytest) $(ARGS)
 
+.PHONY: test-slow
+test-slow: ## Run the tests that need minutes, one after the other, and print what they measure
+	@scripts/set-up dev
+	$(python) -m pytest -m slow -n 0 $(ARGS)
+
 .PHONY: test-browser
-test-browser: ## Look at the docs pages in a real browser; skips where there is none
+test-browser: ## Look at the pages in a real browser; skips where there is none
 	@scripts/test-browser $(ARGS)
 
 .PHONY: test-backends
@@ -142,6 +174,8 @@ lock: ## Compile requirements/*.in to pins with hashes (ARGS=--upgrade for the n
 	$(compile) requirements/dev.in -c requirements/train.txt -o requirements/dev.txt
 	$(compile) requirements/backends.in -c requirements/train.txt -o requirements/backends.txt
 	$(compile) requirements/browser.in -c requirements/dev.txt -o requirements/browser.txt
+	$(compile) requirements/bench.in -c requirements/runtime.txt -o requirements/bench.txt
+	$(compile) requirements/bench-bentoml.in -o requirements/bench-bentoml.txt
 
 .PHONY: clean
 clean: ## Remove caches and coverage data (not .venv, not runs/)

@@ -30,6 +30,7 @@ from service.scheduled_predictor import ScheduledPredictor
 from service.settings import PREFIX, Settings
 from service.settings_page import settings_page
 from service.telemetry import tell_unread
+from service.versions import pinned
 
 EXIT_LOAD_FAILED = 1
 EXIT_BAD_SETTINGS = 2
@@ -78,7 +79,7 @@ def main() -> int:
     metrics = Metrics()
 
     async def load(settings: Settings) -> Predictor:
-        return await ScheduledPredictor.load(TARGET, settings, metrics)
+        return await ScheduledPredictor.load(TARGET, pinned(settings), metrics)
 
     return serve(settings, load, metrics)
 
@@ -119,6 +120,7 @@ def _server_config(app: FastAPI, settings: Settings) -> uvicorn.Config:
         # Nothing in front of us is trusted to say who asks, unless it is configured.
         proxy_headers=False,
         server_header=False,
+        timeout_keep_alive=settings.keep_alive_s,
         timeout_graceful_shutdown=settings.shutdown_grace_s,
     )
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from service.batch_choice import BatchRule, Work
 from service.drain_rate import DrainRate
 from service.errors import DeadlineUnmeetable, Overloaded
-from service.work_queue import WorkQueue
+from service.work_queue import Entry, WorkQueue
 
 
 class Admission:
@@ -69,4 +69,39 @@ class Admission:
                 f"the answer may take {needed_s:.1f} s, and the request has {left_s:.1f} s",
                 # At the latest when all is done: who finds an idle worker is always taken.
                 retry_after_s=min((needed_s - left_s) / self._margin, self._rate.seconds(known)),
+            )
+
+    def check_joined(
+        self,
+        joined: Collection[Entry[Any, Any]],
+        left_s: float,
+        *,
+        queue: WorkQueue[Any, Any],
+        under_way: Sequence[tuple[Sequence[Entry[Any, Any]], float]],
+    ) -> None:
+        """Lets pass who asks for what others wait for already, if it will be there in time.
+
+        Args:
+            joined: What that is.
+            left_s: Seconds until the newcomer's own deadline.
+            queue: What waits.
+            under_way: The members of each call, and what it has still to do.
+
+        Raises:
+            DeadlineUnmeetable: the deadline would pass meanwhile.
+        """
+        needed_s, before = 0.0, 0.0
+        for members, cost in under_way:
+            before += cost
+            if any(entry in joined for entry in members):
+                needed_s = max(needed_s, cost / self._rate.of_one)
+        for entry in queue:
+            before += entry.cost
+            if entry in joined:
+                needed_s = max(needed_s, self._rate.seconds(before, entry.cost))
+        if self._margin * needed_s > left_s:
+            raise DeadlineUnmeetable(
+                f"the answer may take {self._margin * needed_s:.1f} s, "
+                f"and the request has {left_s:.1f} s",
+                retry_after_s=needed_s,  # it may be in the cache then
             )

@@ -51,8 +51,8 @@ def merge_words(tokens: Alignment) -> Alignment:
     Rows keep their sum of 1. Log probabilities add up, since a word's is the product of its
     tokens' probabilities; gates and shares are averaged.
     """
-    rows = _word_starts(tokens.summary_text, tokens.summary_spans)
-    columns = _word_starts(tokens.source_text, tokens.source_spans)
+    rows = word_starts(tokens.summary_text, tokens.summary_spans)
+    columns = word_starts(tokens.source_text, tokens.source_spans)
     by_column = np.add.reduceat(tokens.attention, columns, axis=1)  # (T, S_words)
     tokens_of_word = np.diff([*rows, len(tokens.summary_spans)])
 
@@ -62,9 +62,9 @@ def merge_words(tokens: Alignment) -> Alignment:
 
     return Alignment(
         summary_text=tokens.summary_text,
-        summary_spans=_merged_spans(tokens.summary_text, tokens.summary_spans, rows),
+        summary_spans=merged_spans(tokens.summary_text, tokens.summary_spans, rows),
         source_text=tokens.source_text,
-        source_spans=_merged_spans(tokens.source_text, tokens.source_spans, columns),
+        source_spans=merged_spans(tokens.source_text, tokens.source_spans, columns),
         attention=np.add.reduceat(by_column, rows, axis=0) / tokens_of_word[:, None],
         log_probs=np.add.reduceat(tokens.log_probs, rows),
         copy_gate=mean(tokens.copy_gate),
@@ -72,7 +72,7 @@ def merge_words(tokens: Alignment) -> Alignment:
     )
 
 
-def _word_starts(text: str, spans: Sequence[Span | None]) -> list[int]:
+def word_starts(text: str, spans: Sequence[Span | None]) -> list[int]:
     """The first token of each word: a token belongs to the word in which it starts.
 
     A token of whitespace belongs to the word after it, and a special token is alone.
@@ -88,9 +88,10 @@ def _word_starts(text: str, spans: Sequence[Span | None]) -> list[int]:
     return starts
 
 
-def _merged_spans(
+def merged_spans(
     text: str, spans: Sequence[Span | None], starts: Sequence[int]
 ) -> list[Span | None]:
+    """The span of each run of tokens that begins at one of `starts`."""
     ends = [*starts[1:], len(spans)]
     return [_cover(text, spans[a:b]) for a, b in zip(starts, ends, strict=True)]
 

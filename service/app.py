@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, cast
 
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.responses import Response
@@ -19,14 +22,17 @@ from service.errors import (
     problem_response,
     statuses_by_name,
 )
+from service.explanation.desk import ExplanationDesk
 from service.metrics import Metrics
 from service.middleware import CatchAll, RequestContext, request_id_of
 from service.predictor import Predictor
 from service.readiness import PredictorSlot
+from service.routes import explain, predict, probes
 from service.routes import metrics as metrics_route
-from service.routes import predict, probes
+from service.routes.web import add_web_page
 from service.settings import Settings
 from service.telemetry import Telemetry
+from service.version_watch import VersionWatch
 
 DESCRIPTION = "One-line summaries of English texts, with the attention behind every word."
 
@@ -35,7 +41,16 @@ ANY_ROUTE = {
     408: "The request has not arrived in time.",
     431: "The request line and headers are too long.",
     500: "A fault of the service.",
+    503: "Every connection that there may be is at work.",
 }
+
+ROUTERS: tuple[tuple[APIRouter, str], ...] = (
+    (predict.router, "summaries"),
+    (explain.router, "explanations"),
+    (probes.router, "operations"),
+    (metrics_route.router, "operations"),
+)
+"""With the heading that each has in the API's document."""
 
 LoadPredictor = Callable[[Settings], Awaitable[Predictor]]
 
@@ -63,6 +78,7 @@ def create_app(
         metrics: Where to count; given where the predictor counts there too.
     """
     slot = PredictorSlot(on_load_failure)
+    desk = ExplanationDesk(settings)
     metrics = metrics or Metrics()
     metrics.expect_errors(statuses_by_name())
     metrics.watch_model(slot.info, slot.health)
@@ -70,9 +86,9 @@ def create_app(
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        slot.fill(load_predictor(settings))
-        yield
-        await slot.close()
+        async with _filled(slot, settings, load_predictor, metrics):
+            yield
+            await desk.jobs.close()
 
     app = _Application(
         title="attention-summarizer",
@@ -96,11 +112,36 @@ def create_app(
     app.state.slot = slot
     app.state.metrics = metrics
     app.state.settings = settings
-    app.include_router(predict.router, tags=["summaries"])
-    app.include_router(probes.router, tags=["operations"])
-    app.include_router(metrics_route.router, tags=["operations"])
+    app.state.desk = desk
+    for router, tag in ROUTERS:
+        app.include_router(router, tags=[tag])
     add_docs_pages(app)
+    add_web_page(app)
     return app
+
+
+@asynccontextmanager
+async def _filled(
+    slot: PredictorSlot, settings: Settings, load: LoadPredictor, metrics: Metrics
+) -> AsyncIterator[None]:
+    """The slot with a model on its way; with newer ones in its place, where the settings say so."""
+
+    def load_version(directory: Path) -> Awaitable[Predictor]:
+        return load(settings.model_copy(update={"artifact": directory}))
+
+    watching: asyncio.Task[None] | None = None
+    if settings.version_poll_s:
+        every_s = settings.version_poll_s
+        watch = VersionWatch(settings.artifact, load_version, every_s, metrics.version_tried)
+        slot.fill(watch.newest_good())
+        watching = asyncio.create_task(watch.run(slot))
+    else:
+        slot.fill(load(settings))
+    yield
+    if watching is not None:
+        watching.cancel()
+        await asyncio.wait([watching])
+    await slot.close()
 
 
 async def _answer_error(request: Request, error: Exception) -> Response:
@@ -109,4 +150,16 @@ async def _answer_error(request: Request, error: Exception) -> Response:
 
 async def _answer_http_error(request: Request, error: Exception) -> Response:
     raised = cast(HTTPException, error)
-    return http_problem_response(raised.status_code, raised.headers, request_id_of(request))
+    headers = dict(raised.headers or {})
+    if raised.status_code == 405 and (methods := _methods_of(request)):
+        headers["Allow"] = ", ".join(methods)
+    return http_problem_response(raised.status_code, headers, request_id_of(request))
+
+
+def _methods_of(request: Request) -> list[str]:
+    """What may be done with a path of ours: Starlette names the methods of its first route only."""
+    found = request.scope.get("route")
+    routes = [route for router, _ in ROUTERS for route in router.routes]
+    ours = [route for route in routes if isinstance(route, APIRoute)]
+    same = [route.methods or () for route in ours if found and route.path == found.path]
+    return sorted({method for methods in same for method in methods})

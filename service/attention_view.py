@@ -39,25 +39,25 @@ def sources_view(alignment: Alignment, unit: OffsetUnit) -> list[dict[str, Any]]
         weights = alignment.attention[row]
         chosen = largest(weights[columns])
         sources = [
-            {**looked_at[index], "weight": _number(weights[columns[index]])} for index in chosen
+            {**looked_at[index], "weight": number(weights[columns[index]])} for index in chosen
         ]
         listed = sum(source["weight"] for source in sources)
         entries.append(
             {
                 **_entry(alignment.summary_text, span, summary_offsets),
-                "log_prob": _number(alignment.log_probs[row]),
-                "copy_gate": _number(alignment.copy_gate[row]),
-                "copied_share": _number(alignment.copied_share[row]),
+                "log_prob": number(alignment.log_probs[row]),
+                "copy_gate": number(alignment.copy_gate[row]),
+                "copied_share": number(alignment.copied_share[row]),
                 "sources": sources,
-                "rest": _number(max(0.0, float(weights.sum()) - listed)),
+                "rest": number(max(0.0, float(weights.sum()) - listed)),
             }
         )
     return entries
 
 
-def largest(weights: Array) -> NDArray[np.intp]:
-    """The columns of the largest weights above 0 until 95 % of 1, at most 5, largest first."""
-    order = np.argsort(-weights, kind="stable")[:MAX_SOURCES]
+def largest(weights: Array, most: int = MAX_SOURCES) -> NDArray[np.intp]:
+    """The columns of the largest weights above 0 until 95 % of 1, largest first."""
+    order = np.argsort(-weights, kind="stable")[:most]
     before = np.concatenate([[0.0], np.cumsum(weights[order])[:-1]])
     chosen: NDArray[np.intp] = order[(before < SOURCES_MASS) & (weights[order] > 0)]
     return chosen
@@ -65,8 +65,8 @@ def largest(weights: Array) -> NDArray[np.intp]:
 
 def matrix_view(alignment: Alignment, unit: OffsetUnit) -> dict[str, Any]:
     """Every weight, special tokens kept; token tables are columns."""
-    summary_columns = _columns(alignment.summary_text, alignment.summary_spans, unit)
-    source_columns = _columns(alignment.source_text, alignment.source_spans, unit)
+    summary_columns = columns_of(alignment.summary_text, alignment.summary_spans, unit)
+    source_columns = columns_of(alignment.source_text, alignment.source_spans, unit)
     return {
         "axes": ["summary_token", "source_token"],
         "shape": list(alignment.attention.shape),
@@ -83,7 +83,8 @@ def matrix_view(alignment: Alignment, unit: OffsetUnit) -> dict[str, Any]:
     }
 
 
-def _columns(text: str, spans: Sequence[Span | None], unit: OffsetUnit) -> dict[str, Any]:
+def columns_of(text: str, spans: Sequence[Span | None], unit: OffsetUnit) -> dict[str, Any]:
+    """Text and offsets of each unit, as parallel lists; a special one has none."""
     offsets = OffsetTable(text, unit)
     return {
         "token": ["" if span is None else text[slice(*span)] for span in spans],
@@ -104,5 +105,6 @@ def _with_text(spans: Sequence[Span | None]) -> tuple[list[int], list[Span]]:
     return [i for i, _ in placed], [span for _, span in placed]
 
 
-def _number(value: float) -> float:
+def number(value: float) -> float:
+    """One number as it is sent."""
     return round(float(value), DECIMALS) + 0.0

@@ -18,6 +18,7 @@ class Work(Generic[Payload_co]):
     tokens: int  # of the source, estimated
     beams: int  # cost: padded tokens times these
     group: Hashable  # only works of one group may share a call
+    background: bool = False  # began while nothing waited; says nothing of how fast texts are done
 
 
 @dataclass(frozen=True, kw_only=True)

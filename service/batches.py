@@ -70,6 +70,7 @@ def option_arrays(options: SummarizeOptions, batch_size: int) -> Arrays:
         "min_new_tokens": np.full(batch_size, options.min_new_tokens, np.int32),
         "length_penalty": np.full(batch_size, options.length_penalty, np.float32),
         "num_beams": np.array(options.num_beams, np.int32),
+        "num_candidates": np.array(options.candidates, np.int32),
         "strict_support": np.full(batch_size, options.support == "strict", bool),
     }
 
@@ -91,11 +92,14 @@ def summary_of(
         finish_reason="stop" if stopped else "length",
         summary_spans=[*decoded.spans, None] if stopped else [*decoded.spans],
         source_spans=[*source.spans, None],
+        summary_ids=np.array(ids, np.int32),
+        source_ids=np.array(source.ids, np.int32),
         # Copies: a slice would keep the padded arrays of the whole batch alive.
         attention=outputs["attention_weights"][row, :emitted, : len(source.ids)].copy(),
         log_probs=outputs["log_probs"][row, :emitted].copy(),
         copy_gate=outputs["copy_gate"][row, :emitted].copy(),
         copied_share=np.divide(copied, total, out=np.zeros_like(copied), where=total != 0),
+        generated_prob=outputs["generated_prob"][row, :emitted].copy(),
         total_source_tokens=source.total_tokens,
         used_source_tokens=len(source.ids),
         used_end=source.used_end,

@@ -10,6 +10,9 @@ from service.settings import Settings
 WORKER_BYTES = 1_100 * 2**20
 """What a worker with the shipped model holds at its peak, rounded up; docs/operations.md has it."""
 
+FRESH_WORKER_BYTES = 500 * 2**20
+"""What one holds for itself once it is loaded: the libraries are shared with those beside it."""
+
 SERVICE_BYTES = 200 * 2**20
 """What the service's own process holds, its cache among it."""
 
@@ -24,7 +27,9 @@ def worker_count(settings: Settings) -> int:
         return settings.workers
     if settings.device == "gpu" or (settings.device == "auto" and _GPU.exists()):
         return 1
-    workers = (available_memory() - SERVICE_BYTES) // WORKER_BYTES
+    # Those of a new version are loaded beside those that answer.
+    each = WORKER_BYTES + (FRESH_WORKER_BYTES if settings.version_poll_s else 0)
+    workers = (available_memory() - SERVICE_BYTES) // each
     return max(1, min(available_processors(), workers))
 
 

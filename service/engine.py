@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
+from model.artifact import SCORE
 from model.sentences import read_in_chunks, split_sentences
 from model.tokenizer import Tokenizer
 from service.batches import (
@@ -17,11 +19,21 @@ from service.batches import (
     summary_of,
 )
 from service.calls import Arrays, Signature, call_in_parts
-from service.errors import NonFiniteOutput
+from service.errors import NonFiniteOutput, OutOfMemory, RuleBroken
+from service.explanation.explainer import Explainer
 from service.key_sentences import key_sentences, padded_logits
-from service.predictor import EngineCall, ModelInfo, SummarizeOptions, Summary, TooLong
+from service.predictor import (
+    EngineCall,
+    EngineState,
+    ModelInfo,
+    SummarizeOptions,
+    Summary,
+    Task,
+    TooLong,
+)
 from service.reading import Logits, Reading, read, select_passages
 from service.sentence_scorer import SentenceScorer
+from service.token_budget import TokenBudget
 
 Outcome = Summary | TooLong | NonFiniteOutput
 
@@ -36,13 +48,21 @@ class Batch:
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """An outcome for each text, and the calls of the model that it took."""
+    """An outcome for each text, the calls of the model that it took, and what is left behind."""
 
     outcomes: list[Outcome]
     calls: list[EngineCall]
+    state: EngineState
 
 
-Handle = Callable[[Batch], Reply]
+@dataclass(frozen=True, kw_only=True)
+class TaskReply:
+    """The answer to a task, or what stands in its place."""
+
+    outcome: Any | TooLong | NonFiniteOutput | RuleBroken
+
+
+Handle = Callable[[Batch | Task[Any]], Reply | TaskReply]
 
 
 class Engine:
@@ -53,7 +73,9 @@ class Engine:
         tokenizer: The one that the model was trained with.
         summarize: The signature.
         score_sentences: The signature that scores chunks of long texts.
+        explaining: The signatures for tasks, by name; see `Explainer`.
         max_batch_tokens: Padded source tokens times beams in one call.
+        count_traces: How many functions have been traced in this process.
     """
 
     def __init__(
@@ -63,21 +85,29 @@ class Engine:
         tokenizer: Tokenizer,
         summarize: Signature,
         score_sentences: Signature,
+        explaining: Mapping[str, Signature],
         max_batch_tokens: int,
+        count_traces: Callable[[], int] = lambda: 0,
     ) -> None:
-        self._info = info
+        self.info = info
+        """What is loaded."""
         self._tokenizer = tokenizer
         self._summarize = summarize
-        self._max_batch_tokens = max_batch_tokens
+        self._budget = TokenBudget(max_batch_tokens)
+        self._count_traces = count_traces
+        self._told = (0, 0)  # traces and shortages that are known already
         self._calls: list[EngineCall] = []
-        self._scorer = SentenceScorer(
-            score_sentences, info.max_source_tokens, max_batch_tokens, self._calls.append
+        self._explaining = explaining
+        self.explainer = Explainer(
+            info=info,
+            tokenizer=tokenizer,
+            signatures=explaining,
+            max_batch_tokens=max_batch_tokens,
+            read=self._read_one,
         )
-
-    @property
-    def info(self) -> ModelInfo:
-        """What is loaded."""
-        return self._info
+        self._scorer = SentenceScorer(
+            score_sentences, info.max_source_tokens, self._budget, self._calls.append
+        )
 
     def take_calls(self) -> list[EngineCall]:
         """The calls of the model since this was last asked."""
@@ -85,16 +115,27 @@ class Engine:
         self._calls.clear()
         return calls
 
+    def take_state(self) -> EngineState:
+        """What has happened since this was last asked, and the budget that is in force."""
+        (traces, shortages), self._told = self._told, (self._count_traces(), self._budget.shortages)
+        return EngineState(
+            traces=self._told[0] - traces,
+            shortages=self._told[1] - shortages,
+            budget_tokens=self._budget.tokens,
+        )
+
     def warm_up(self, text: str, options: SummarizeOptions) -> None:
         """Calls each signature that requests will need, so that the first isn't the slowest."""
         self.summarize([text], options)
-        whole, limit = self._tokenizer.encode(text), self._info.max_source_tokens
+        whole, limit = self._tokenizer.encode(text), self.info.max_source_tokens
         self._scorer.logits([read_in_chunks(whole, split_sentences(text), limit)])
+        if SCORE in self._explaining:
+            self.explainer.warm_up(text)
 
     def summarize(self, texts: Sequence[str], options: SummarizeOptions) -> list[Summary | TooLong]:
         """One summary a text, in their order; for one that may not be cut, what it exceeds."""
         began = time.perf_counter()
-        limit = self._info.max_source_tokens
+        limit = self.info.max_source_tokens
         readings = [read(text, self._tokenizer, options, limit) for text in texts]
         fitting = [i for i, r in enumerate(readings) if not _refused(r, options)]
         summaries = self._summaries(
@@ -127,8 +168,20 @@ class Engine:
         stages = {"tokenize": encoded - began, "model": time.perf_counter() - encoded}
         return [replace(summary, stage_seconds=stages) for summary in summaries]
 
+    def _read_one(self, text: str, options: SummarizeOptions) -> Reading | TooLong:
+        """What a summary of the text would be written from; nothing is searched."""
+        limit = self.info.max_source_tokens
+        options = replace(options, key_sentences=0)
+        reading = read(text, self._tokenizer, options, limit)
+        if _refused(reading, options):
+            return TooLong(tokens=reading.source.total_tokens, limit=limit)
+        if reading.chunks and options.truncation == "select":
+            (logits,) = self._scorer.logits([reading.chunks])
+            return self._selected(text, reading, logits)
+        return reading
+
     def _selected(self, text: str, reading: Reading, logits: Logits) -> Reading:
-        limit = self._info.max_source_tokens
+        limit = self.info.max_source_tokens
         return select_passages(text, reading, logits, self._tokenizer, limit)
 
     def _search(
@@ -140,9 +193,9 @@ class Engine:
     ) -> list[Summary]:
         """One summary a text; sentences that have no logits yet get them by the way."""
         summaries: dict[int, Summary] = {}
-        limit = self._info.max_source_tokens
+        limit = self.info.max_source_tokens
         lengths = [padded_length(len(reading.source.ids), limit) for reading in readings]
-        for planned in plan(lengths, options.num_beams, self._max_batch_tokens):
+        for planned in plan(lengths, options.num_beams, self._budget.tokens):
             for group, outputs in call_in_parts(
                 planned, lambda members: self._call([readings[i] for i in members], options)
             ):
@@ -161,15 +214,18 @@ class Engine:
 
     def _call(self, readings: Sequence[Reading], options: SummarizeOptions) -> Arrays:
         sources = [reading.source.ids for reading in readings]
-        length = padded_length(max(map(len, sources)), self._info.max_source_tokens)
-        style_id = self._info.styles.index(options.style)
-        outputs = self._summarize(
-            {
-                **source_arrays(sources, style_id, length),
-                **option_arrays(options, len(sources)),
-                "sentence_ids": sentence_array([r.sentence_ids for r in readings], length),
-            }
-        )
+        length = padded_length(max(map(len, sources)), self.info.max_source_tokens)
+        style_id = self.info.styles.index(options.style)
+        inputs = {
+            **source_arrays(sources, style_id, length),
+            **option_arrays(options, len(sources)),
+            "sentence_ids": sentence_array([r.sentence_ids for r in readings], length),
+        }
+        try:
+            outputs = self._summarize(inputs)
+        except OutOfMemory:
+            self._budget.shrink(length * len(sources) * options.num_beams)
+            raise
         self._calls.append(
             EngineCall(
                 texts=len(sources),
@@ -187,13 +243,16 @@ def _refused(reading: Reading, options: SummarizeOptions) -> bool:
 def serving(engine: Engine) -> tuple[ModelInfo, Handle]:
     """What a worker process tells of an engine, and what it answers with it."""
     engine.take_calls()  # those of the warm-up
+    engine.take_state()
 
-    def handle(batch: Batch) -> Reply:
-        found = engine.summarize(batch.texts, batch.options)
+    def handle(asked: Batch | Task[Any]) -> Reply | TaskReply:
+        if isinstance(asked, Task):
+            return TaskReply(outcome=engine.explainer.answer(asked))
+        found = engine.summarize(asked.texts, asked.options)
         outcomes = [
             NonFiniteOutput() if isinstance(one, Summary) and not one.is_finite else one
             for one in found
         ]
-        return Reply(outcomes=outcomes, calls=engine.take_calls())
+        return Reply(outcomes=outcomes, calls=engine.take_calls(), state=engine.take_state())
 
     return engine.info, handle

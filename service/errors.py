@@ -2,6 +2,7 @@
 
 ServiceError
 ├── MalformedRequest         400  the body isn't JSON
+├── NotFound                 404  nothing has this id
 ├── RequestTimeout           408  the request didn't arrive in time
 ├── RequestTooLarge          413  bytes, characters or texts over a limit
 ├── UnsupportedMediaType     415  a header names a format that isn't read here
@@ -12,6 +13,7 @@ ServiceError
 │   └── DeadlineUnmeetable        so much that the answer would come too late
 ├── DeadlinePassed           429  the time that the request had is over
 ├── HeadersTooLarge          431  the request line and headers are over a limit
+├── TooManyConnections       503  every connection that there may be is at work
 ├── NotReady                 503  no model is loaded, or the service stops
 ├── WorkerLost               503  the model's process died or hung while it worked
 ├── OutOfMemory              503  the model found no memory for a single text
@@ -71,6 +73,12 @@ class MalformedRequest(ServiceError):
     """The body can't be read as JSON."""
 
     name, title = "malformed-request", "Malformed request"
+
+
+class NotFound(ServiceError):
+    """Nothing has the id that the path names."""
+
+    name, title = "not-found", "Not Found"
 
 
 class RequestTimeout(ServiceError):
@@ -151,6 +159,15 @@ class HeadersTooLarge(ServiceError):
     name, title = "headers-too-large", "Headers too large"
 
 
+class TooManyConnections(ServiceError):
+    """Every connection that there may be has a request of its own under way."""
+
+    name, title = "too-many-connections", "Too many connections"
+
+    def __init__(self) -> None:
+        super().__init__("every connection that this service may have is in use", retry_after_s=1)
+
+
 class NotReady(ServiceError):
     """No model is loaded yet, or none could be loaded, or the service stops."""
 
@@ -168,8 +185,12 @@ class WorkerLost(ServiceError):
 
     name, title = "worker-lost", "Worker lost"
 
-    def __init__(self, detail: str = "the model's process was lost while it worked on it") -> None:
-        super().__init__(detail, retry_after_s=1)
+    def __init__(
+        self,
+        detail: str = "the model's process was lost while it worked on it",
+        retry_after_s: float = 1,
+    ) -> None:
+        super().__init__(detail, retry_after_s)
 
 
 class OutOfMemory(ServiceError):
@@ -196,12 +217,14 @@ class NonFiniteOutput(InternalError):
 
 _STATUS: dict[type[ServiceError], HTTPStatus] = {
     MalformedRequest: HTTPStatus.BAD_REQUEST,
+    NotFound: HTTPStatus.NOT_FOUND,
     RequestTimeout: HTTPStatus.REQUEST_TIMEOUT,
     RequestTooLarge: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedMediaType: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     RuleBroken: HTTPStatus.UNPROCESSABLE_ENTITY,
     Overloaded: HTTPStatus.TOO_MANY_REQUESTS,
     HeadersTooLarge: HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+    TooManyConnections: HTTPStatus.SERVICE_UNAVAILABLE,
     NotReady: HTTPStatus.SERVICE_UNAVAILABLE,
     DeadlinePassed: HTTPStatus.TOO_MANY_REQUESTS,
     WorkerLost: HTTPStatus.SERVICE_UNAVAILABLE,
@@ -227,13 +250,19 @@ def statuses_by_name() -> dict[str, int]:
     return {kind.name: int(_status_of_kind(kind)) for kind in kinds}
 
 
-def problem_response(error: ServiceError, request_id: str) -> Response:
-    """The error as `application/problem+json` (RFC 9457)."""
-    status = status_of(error)
-    body = _problem(error.name, error.title, status, error.detail, request_id)
-    headers = {}
+def problem_of(error: ServiceError, request_id: str) -> dict[str, Any]:
+    """The error as a problem (RFC 9457)."""
+    body = _problem(error.name, error.title, status_of(error), error.detail, request_id)
     if error.retry_after_s is not None:
         body["retry_after_ms"] = round(error.retry_after_s * 1000)
+    return body
+
+
+def problem_response(error: ServiceError, request_id: str) -> Response:
+    """The error as `application/problem+json`."""
+    status, body = status_of(error), problem_of(error, request_id)
+    headers = {}
+    if error.retry_after_s is not None:
         headers["Retry-After"] = str(max(1, math.ceil(error.retry_after_s)))
     if isinstance(error, RequestTimeout):
         headers["Connection"] = "close"  # what is still to come would be read as the next request

@@ -1,4 +1,4 @@
-"""HTTP/1.1 on the wire, with bounds that uvicorn leaves open: the size of a head, and time.
+"""HTTP/1.1 on the wire, with bounds that uvicorn leaves open: the size of a head, time, clients.
 
 What can't be handed to the application is answered here, in the same body as everywhere. An
 answer to a client that still sends is followed by a moment of reading on: closing at once would
@@ -18,11 +18,13 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
+from service.connection_limit import ConnectionLimit, available_places
 from service.errors import (
     HeadersTooLarge,
     MalformedRequest,
     RequestTimeout,
     ServiceError,
+    TooManyConnections,
     problem_response,
 )
 from service.settings import Settings
@@ -45,8 +47,10 @@ def http_protocol(settings: Settings, on_refusal: OnRefusal) -> type[BoundedHttp
     """
 
     class Protocol(BoundedHttpProtocol):
+        limit = ConnectionLimit(available_places(settings.max_connections))
         max_header_bytes = settings.max_header_bytes
         receive_timeout_s = settings.receive_timeout_s
+        send_timeout_s = settings.send_timeout_s
 
         def _tell(self, error: ServiceError, request_id: str) -> None:
             on_refusal(error, request_id)
@@ -57,10 +61,13 @@ def http_protocol(settings: Settings, on_refusal: OnRefusal) -> type[BoundedHttp
 class BoundedHttpProtocol(HttpToolsProtocol):
     """One connection. The attributes of the class are its bounds."""
 
+    limit: ConnectionLimit
     max_header_bytes: int
     receive_timeout_s: float
+    send_timeout_s: float
 
     _deadline: TimerHandle | None = None
+    _send_deadline: TimerHandle | None = None
     _error: ServiceError | None = None
     _in_head = False
     _head_began = False
@@ -72,11 +79,29 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """A client has a while to begin."""
         super().connection_made(transport)
         self._set_deadline(self.receive_timeout_s)
+        if not self.limit.enter(self):
+            self._refuse(TooManyConnections())
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is left to wait for."""
+        self.limit.leave(self)
         self._clear_deadline()
+        self._clear_send_deadline()
         super().connection_lost(exc)
+
+    def give_way(self) -> None:
+        """Ends at once, for another that needs the place."""
+        self.transport.abort()
+
+    def pause_writing(self) -> None:
+        """The client takes its answer more slowly than it is written."""
+        super().pause_writing()
+        self._bound_sending()
+
+    def resume_writing(self) -> None:
+        """It has caught up, nearly."""
+        super().resume_writing()
+        self._bound_sending()
 
     def data_received(self, data: bytes) -> None:
         """Feeds the parser; a head that grows without end is refused while it grows."""
@@ -94,6 +119,7 @@ class BoundedHttpProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A request begins, and with it the time that it has to arrive."""
         super().on_message_begin()
+        self.limit.waits(self)
         self._in_head = self._head_began = True
         self._head_bytes = self._fed_bytes = 0
         self._set_deadline(self.receive_timeout_s)
@@ -120,6 +146,15 @@ class BoundedHttpProtocol(HttpToolsProtocol):
         """The request has arrived."""
         self._clear_deadline()
         super().on_message_complete()
+        if not self.cycle.response_complete:
+            self.limit.works(self)
+
+    def on_response_complete(self) -> None:
+        """The answer is written, if not sent."""
+        super().on_response_complete()
+        if self.cycle.response_complete:  # else a request that came behind it has begun
+            self.limit.waits(self)
+        self._bound_sending()
 
     def send_400_response(self, msg: str) -> None:
         """Called by uvicorn where the parser has stopped."""
@@ -163,6 +198,22 @@ class BoundedHttpProtocol(HttpToolsProtocol):
             self.transport.close()
         elif cycle.more_body:
             self._deadline = self.loop.call_later(GRACE_S, self.transport.close)
+
+    def _bound_sending(self) -> None:
+        """Gives the client a while from now to take what is written for it, if it has not yet."""
+        self._clear_send_deadline()
+        if self.transport.get_write_buffer_size():
+            self._send_deadline = self.loop.call_later(self.send_timeout_s, self._give_up_sending)
+
+    def _give_up_sending(self) -> None:
+        self._send_deadline = None
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()  # to close would wait for what is still to be taken
+
+    def _clear_send_deadline(self) -> None:
+        if self._send_deadline is not None:
+            self._send_deadline.cancel()
+            self._send_deadline = None
 
     def _latest_cycle(self) -> RequestResponseCycle | None:
         """The newest request of which the application was told; uvicorn's type hides the None."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 from service.errors import NotReady
 from service.worker_link import WorkerLink
@@ -48,9 +49,13 @@ class IdleWorkers:
     def close(self) -> None:
         """Hands out no more, neither to who waits nor to who comes."""
         self._is_closed = True
+        self.turn_away(_stopping)
+
+    def turn_away(self, error: Callable[[], Exception]) -> None:
+        """Lets nobody wait any longer; whoever comes may."""
         for waiting in self._waiting:
             if not waiting.done():
-                waiting.set_exception(_stopping())
+                waiting.set_exception(error())
         self._waiting.clear()
 
     async def _next(self) -> WorkerLink:

@@ -15,12 +15,14 @@ from prometheus_client.process_collector import ProcessCollector
 
 from service import VERSION
 from service.collectors import ModelCollector, WithoutBirthdays, WorkersCollector
-from service.predictor import EngineCall, ModelInfo, WorkerHealth
+from service.predictor import EngineCall, EngineState, ModelInfo, WorkerHealth
 from service.worker_slot import WorkerEvent
 
 TEXT_EVENTS = ("cached", "joined", "queued", "refused", "retried", "dropped", "missed")
 
 WORKER_EVENTS = ("died", "hung", "load_failed", "restarted")
+
+VERSION_OUTCOMES = ("served", "refused")
 
 STAGES = ("parse", "queue", "tokenize", "model", "render")
 
@@ -104,10 +106,30 @@ class Metrics:
             self._stage_seconds.labels(stage)
 
     def _add_engine_metrics(self) -> None:
+        self._traces = Counter(
+            "summarizer_traces_total",
+            "Functions that TensorFlow traced after the warm-up.",
+            registry=self.registry,
+        )
+        self._shortages = Counter(
+            "summarizer_memory_shortages_total",
+            "Calls of the model for which there was no memory.",
+            registry=self.registry,
+        )
+        self._budget_tokens = Gauge(
+            "summarizer_batch_budget_tokens",
+            "Padded tokens times beams that a call may hold in the worker that answered last.",
+            registry=self.registry,
+        )
         self._batch_texts = Histogram(
             "summarizer_batch_texts",
             "Texts, or chunks of long ones, in one call of the model.",
             buckets=_BATCH_BUCKETS,
+            registry=self.registry,
+        )
+        self._computed_tokens = Counter(
+            "summarizer_computed_tokens_total",
+            "Source tokens that the model read, the padding left out.",
             registry=self.registry,
         )
         self._padding_tokens = Counter(
@@ -142,6 +164,14 @@ class Metrics:
         )
         for kind in WORKER_EVENTS:
             self._worker_events.labels(kind)
+        self._version_loads = Counter(
+            "summarizer_version_loads_total",
+            "Versions of the model that were tried, where new ones are looked for.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        for outcome in VERSION_OUTCOMES:
+            self._version_loads.labels(outcome)
 
     def expect_errors(self, statuses: Mapping[str, int]) -> None:
         """Starts the count of each error that can happen at 0, so that its first one is a rise."""
@@ -224,11 +254,22 @@ class Metrics:
     def called(self, call: EngineCall) -> None:
         """Counts one call of the model."""
         self._batch_texts.observe(call.texts)
+        self._computed_tokens.inc(call.tokens)
         self._padding_tokens.inc(call.padded_tokens - call.tokens)
+
+    def engine_state(self, state: EngineState) -> None:
+        """Counts what a worker told beside an answer."""
+        self._traces.inc(state.traces)
+        self._shortages.inc(state.shortages)
+        self._budget_tokens.set(state.budget_tokens)
 
     def worker_event(self, event: WorkerEvent) -> None:
         """Counts a worker that was lost, or that took its place."""
         self._worker_events.labels(event.kind).inc()
+
+    def version_tried(self, outcome: str) -> None:
+        """Counts a version that took its place, or was refused."""
+        self._version_loads.labels(outcome).inc()
 
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """All metrics as bytes, and their media type.

@@ -50,7 +50,9 @@ class RequestContext:
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = request_id
                 headers.setdefault("Cache-Control", "no-store")
-                if version := self._model_version():
+                # A request knows by which it was done, though another take its place meanwhile.
+                version = scope["state"].get("model_version") or self._model_version()
+                if version:
                     headers["X-Model-Version"] = version
             await send(message)
 

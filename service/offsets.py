@@ -27,6 +27,18 @@ class OffsetTable:
         """The offset, in the client's unit, of the code point at this position."""
         return code_point if self._starts is None else int(self._starts[code_point])
 
+    def code_points(self, start: int, end: int) -> tuple[int, int]:
+        """The code points that a span in the client's unit touches, be it only in part.
+
+        Args:
+            start: At least 0.
+            end: After `start`, and not after the end of the text.
+        """
+        if self._starts is None:
+            return start, end
+        first = int(np.searchsorted(self._starts, start, side="right")) - 1
+        return first, int(np.searchsorted(self._starts, end, side="left"))
+
 
 def _prefix_table(text: str, unit: OffsetUnit) -> NDArray[np.int64]:
     code_points = np.frombuffer(text.encode("utf-32-le"), dtype="<u4")

@@ -7,7 +7,8 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from service.errors import PROBLEM_MEDIA_TYPE
-from service.schemas import PredictRequest, Problem
+from service.explanation.schemas import ExplainRequest
+from service.schemas import PredictRequest, Problem, SummaryRequest
 
 RETRY_AFTER = {
     "Retry-After": {"description": "Whole seconds.", "schema": {"type": "integer", "minimum": 1}}
@@ -16,7 +17,7 @@ RETRY_AFTER = {
 _REF = "#/components/schemas/{model}"
 
 
-def json_body(model: type[PredictRequest], examples: dict[str, Any]) -> dict[str, Any]:
+def json_body(model: type[SummaryRequest], examples: dict[str, Any]) -> dict[str, Any]:
     """The `openapi_extra` of a route that reads its own JSON body."""
     schema = {"$ref": _REF.format(model=model.__name__)}
     content = {"application/json": {"schema": schema, "examples": examples}}
@@ -37,7 +38,12 @@ def problems(descriptions: dict[int, str]) -> dict[int | str, dict[str, Any]]:
 def add_schemas(document: dict[str, Any]) -> dict[str, Any]:
     """The document with the schemas that only references name, and statuses in their order."""
     _, schemas = models_json_schema(
-        [(PredictRequest, "validation"), (Problem, "serialization")], ref_template=_REF
+        [
+            (PredictRequest, "validation"),
+            (ExplainRequest, "validation"),
+            (Problem, "serialization"),
+        ],
+        ref_template=_REF,
     )
     components = document.setdefault("components", {}).setdefault("schemas", {})
     for name, schema in schemas["$defs"].items():

@@ -6,13 +6,13 @@ from typing import TypeVar
 
 from service.errors import RuleBroken
 from service.predictor import ModelInfo, SummarizeOptions
-from service.schemas import PredictRequest
+from service.schemas import DEFAULT_KEY_SENTENCES, PredictRequest, SummaryRequest
 
 Number = TypeVar("Number", int, float)
 
 
-def options_of(request: PredictRequest, info: ModelInfo) -> SummarizeOptions:
-    """The options of a request to this model.
+def options_of(request: SummaryRequest, info: ModelInfo) -> SummarizeOptions:
+    """The options of a request to this model; what `/predict` alone has is as it is by default.
 
     Raises:
         RuleBroken: the model doesn't know the style, a length is out of its bounds, or the search
@@ -22,33 +22,36 @@ def options_of(request: PredictRequest, info: ModelInfo) -> SummarizeOptions:
     if style not in info.styles:
         raise RuleBroken(f"style must be one of: {', '.join(info.styles)}")
     most = _most_tokens(request, info)
-    num_beams = _num_beams(request, info)
+    candidates, key_sentences = 1, DEFAULT_KEY_SENTENCES
+    if isinstance(request, PredictRequest):
+        candidates, key_sentences = request.candidates, request.key_sentences
+    num_beams = _num_beams(request, candidates, info)
     return SummarizeOptions(
         style=style,
         num_beams=num_beams,
         max_new_tokens=most,
         min_new_tokens=_fewest_tokens(request, info, most),
-        length_penalty=_or(request.length_penalty, info.default_length_penalty),
+        length_penalty=_or(request.length_penalty, info.length_penalty(style)),
         truncation=request.truncation,
         support=request.support,
-        key_sentences=request.key_sentences,
-        candidates=request.candidates,
+        key_sentences=key_sentences,
+        candidates=candidates,
     )
 
 
-def _num_beams(request: PredictRequest, info: ModelInfo) -> int:
+def _num_beams(request: SummaryRequest, candidates: int, info: ModelInfo) -> int:
     if request.num_beams is None:
         # More candidates than the default width are a wish for a wider search.
-        return max(info.default_num_beams, request.candidates)
-    if request.candidates > request.num_beams:
+        return max(info.default_num_beams, candidates)
+    if candidates > request.num_beams:
         raise RuleBroken(
-            f"candidates should be at most num_beams: {request.candidates} are asked for, "
+            f"candidates should be at most num_beams: {candidates} are asked for, "
             f"and num_beams is {request.num_beams}"
         )
     return request.num_beams
 
 
-def _most_tokens(request: PredictRequest, info: ModelInfo) -> int:
+def _most_tokens(request: SummaryRequest, info: ModelInfo) -> int:
     if request.max_new_tokens is None:
         # A minimum above the default maximum is a wish for a longer summary.
         wished = min(request.min_new_tokens or 0, info.max_summary_tokens)
@@ -58,7 +61,7 @@ def _most_tokens(request: PredictRequest, info: ModelInfo) -> int:
     return request.max_new_tokens
 
 
-def _fewest_tokens(request: PredictRequest, info: ModelInfo, most: int) -> int:
+def _fewest_tokens(request: SummaryRequest, info: ModelInfo, most: int) -> int:
     if request.min_new_tokens is None:
         return min(info.default_min_new_tokens, most)
     if request.min_new_tokens > most:

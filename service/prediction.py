@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from model.tokenizer import Span
 from service.alignment import Alignment, merge_words, token_alignment
-from service.attention_view import DECIMALS, matrix_view, sources_view
+from service.attention_view import DECIMALS, matrix_view, number, sources_view
 from service.errors import MatrixTooLarge, NonFiniteOutput
 from service.offsets import OffsetTable, OffsetUnit
 from service.predictor import ModelInfo, Summary
@@ -23,9 +23,20 @@ MAX_MATRIX_CELLS = 65_536
 
 
 def render(
-    request: PredictRequest, summaries: Sequence[Summary], info: ModelInfo, request_id: str
+    request: PredictRequest,
+    summaries: Sequence[Summary],
+    info: ModelInfo,
+    request_id: str,
+    audits: Sequence[Mapping[str, float]] = (),
 ) -> bytes:
     """The whole response as JSON.
+
+    Args:
+        request: What was asked.
+        summaries: One a text.
+        info: Who wrote them.
+        request_id: Of the response.
+        audits: One a text, where they were asked for.
 
     Raises:
         NonFiniteOutput: a number is NaN or infinite.
@@ -43,6 +54,8 @@ def render(
         _prediction(request, text, summary, alignment, info)
         for text, summary, alignment in zip(texts, summaries, alignments, strict=True)
     ]
+    for prediction, audit in zip(predictions, audits, strict=False):
+        prediction["audit"] = {name: number(value) for name, value in audit.items()}
     body = {
         "id": request_id,
         "model": {"name": info.name, "version": info.version, "sha256": info.sha256},
@@ -96,7 +109,7 @@ def _prediction(
         }
         for sentence in summary.key_sentences
     ]
-    prediction["source"] = _source(text, summary, offsets, request.offset_unit)
+    prediction["source"] = source_use(text, summary, offsets, request.offset_unit)
     prediction["warnings"] = warnings_for(text, summary, info)
     return prediction
 
@@ -114,7 +127,10 @@ def _candidates(request: PredictRequest, summary: Summary, chosen: str) -> list[
     return [{"summary": text, "score": round(score, DECIMALS)} for text, score in listed]
 
 
-def _source(text: str, summary: Summary, offsets: OffsetTable, unit: OffsetUnit) -> dict[str, Any]:
+def source_use(
+    text: str, summary: Summary, offsets: OffsetTable, unit: OffsetUnit
+) -> dict[str, Any]:
+    """How much of the text the summary was written from."""
     source: dict[str, Any] = {
         "tokens": summary.total_source_tokens,
         "used_tokens": summary.used_source_tokens,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from model.tokenizer import Span
 
 FloatArray = NDArray[np.floating]
+IdArray = NDArray[np.int32]
+Answer = TypeVar("Answer")
 FinishReason = Literal["stop", "length"]
 Truncation = Literal["lead", "select", "error"]
 Support = Literal["strict", "loose"]
@@ -64,10 +66,13 @@ class Summary:
     finish_reason: FinishReason
     summary_spans: list[Span | None]  # T
     source_spans: list[Span | None]  # S
+    summary_ids: IdArray  # [T]
+    source_ids: IdArray  # [S]
     attention: FloatArray  # [T, S], row t predicts token t
     log_probs: FloatArray  # [T], nats
     copy_gate: FloatArray  # [T]
     copied_share: FloatArray  # [T]
+    generated_prob: FloatArray  # [T], the part of the probability that was not copied
     total_source_tokens: int  # before the cut
     used_source_tokens: int
     used_end: int  # code points
@@ -86,6 +91,7 @@ class Summary:
             self.log_probs,
             self.copy_gate,
             self.copied_share,
+            self.generated_prob,
             [sentence.score for sentence in self.key_sentences],
             [candidate.score for candidate in self.candidates],
         )
@@ -116,6 +122,15 @@ class ModelInfo:
     default_min_new_tokens: int
     default_max_new_tokens: int
     low_confidence_log_prob: float | None  # mean a token; None: not calibrated
+    num_layers: int = 0  # of the encoder
+    num_heads: int = 0
+    signatures: tuple[str, ...] = ()  # those that not every artifact has
+    faithfulness: Mapping[str, Any] | None = None  # what was measured of its explanations
+    length_penalties: Mapping[str, float] = field(default_factory=dict)  # by style
+
+    def length_penalty(self, style: str) -> float:
+        """The exponent of the search's length penalty for a style."""
+        return self.length_penalties.get(style, self.default_length_penalty)
 
 
 class DeviceUnavailable(Exception):  # noqa: N818 - says what happened, as in errors
@@ -140,6 +155,21 @@ class EngineCall:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EngineState:
+    """What a worker tells of itself beside each answer.
+
+    Attributes:
+        traces: Functions that TensorFlow has traced since the answer before.
+        shortages: Calls since then for which there was no memory.
+        budget_tokens: Padded tokens times beams that a call of this worker may hold now.
+    """
+
+    traces: int = 0
+    shortages: int = 0
+    budget_tokens: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
 class WorkerHealth:
     """The processes in which the model runs."""
 
@@ -149,6 +179,20 @@ class WorkerHealth:
     unable_s: float = 0.0  # for how long none can answer
     last_loss: str | None = None
     pids: tuple[int, ...] = ()
+
+
+class Task(Generic[Answer]):
+    """What is asked of the model beside summaries; `explanation.tasks` has the kinds."""
+
+    @property
+    def tokens(self) -> int:
+        """Of the source, about."""
+        raise NotImplementedError
+
+    @property
+    def rows(self) -> int:
+        """Of its batch: each reads the source once."""
+        return 1
 
 
 class Predictor(Protocol):
@@ -179,6 +223,21 @@ class Predictor(Protocol):
             Overloaded: too much work is waiting, for the service or for this timeout.
             DeadlinePassed: the time is over.
             WorkerLost: the process that worked on it died, twice.
+        """
+        ...
+
+    async def compute(
+        self, task: Task[Answer], timeout_s: float | None = None, *, background: bool = False
+    ) -> Answer:
+        """The answer of the model to a task.
+
+        Args:
+            task: What to ask.
+            timeout_s: As of `summarize`.
+            background: Begin only when a worker is idle and nothing waits.
+
+        Raises:
+            ServiceError: as `summarize`, or a rule that the task breaks.
         """
         ...
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import difflib
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from email.message import Message
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 import orjson
 from pydantic import ValidationError
@@ -25,7 +25,9 @@ from service.errors import (
     RuleBroken,
     UnsupportedMediaType,
 )
-from service.schemas import INPUTS_RULE, MAX_INPUTS, PredictRequest
+from service.schemas import INPUTS_RULE, MAX_INPUTS, PredictRequest, SummaryRequest
+
+AnyRequest = TypeVar("AnyRequest", bound=SummaryRequest)
 
 _MAX_RULES_SHOWN = 5
 _MAX_RULES_WORDED = 50  # to word a rule takes longer than to break it
@@ -65,18 +67,29 @@ def parse_json(body: bytes) -> Any:
 
 
 def check_request(value: Any, max_characters: int) -> PredictRequest:
+    """The value as a request to `/predict`; see `check_as`."""
+    return check_as(PredictRequest, value, max_characters)
+
+
+def check_as(model: type[AnyRequest], value: Any, max_characters: int) -> AnyRequest:
     """The value as a request whose texts are of sane length and content.
+
+    Args:
+        model: What the request has to fit.
+        value: What the body held.
+        max_characters: Of one text.
 
     Raises:
         RequestTooLarge: too many texts, or one with too many characters.
         RuleBroken: any other rule; the message names the field and the rule.
     """
     try:
-        request = PredictRequest.model_validate(value)
+        request = model.model_validate(value)
     except ValidationError as error:
-        raise _broken_rules(error.errors(include_url=False, include_input=False)) from None
-    for index, text in enumerate(request.texts):
-        _check_text(request.field_of(index), text, max_characters)
+        found = error.errors(include_url=False, include_input=False)
+        raise _broken_rules(found, model.model_fields) from None
+    for field, text in request.named_texts():
+        _check_text(field, text, max_characters)
     return request
 
 
@@ -123,24 +136,26 @@ def _not_json(position: int | None) -> MalformedRequest:
     return MalformedRequest(f"the body isn't valid JSON{where}")
 
 
-def _broken_rules(errors: list[ErrorDetails]) -> RuleBroken | RequestTooLarge:
+def _broken_rules(
+    errors: list[ErrorDetails], known: Collection[str]
+) -> RuleBroken | RequestTooLarge:
     for error in errors:
         if error["type"] == "too_long" and error["loc"][0] == "inputs":
             count = error["ctx"]["actual_length"]
             return RequestTooLarge(f"inputs holds {count} texts, more than {MAX_INPUTS}")
-    rules = list(dict.fromkeys(_rule(error) for error in errors[:_MAX_RULES_WORDED]))
+    rules = list(dict.fromkeys(_rule(error, known) for error in errors[:_MAX_RULES_WORDED]))
     hidden = len(rules) - _MAX_RULES_SHOWN + max(0, len(errors) - _MAX_RULES_WORDED)
     more = f"; and {hidden} more" if hidden > 0 else ""
     return RuleBroken("; ".join(rules[:_MAX_RULES_SHOWN]) + more)
 
 
-def _rule(error: ErrorDetails) -> str:
+def _rule(error: ErrorDetails, known: Collection[str]) -> str:
     """One broken rule in words; a name that the client made up is not repeated."""
     loc = error["loc"]
     if error["type"] in ("model_type", "model_attributes_type"):
         return "the body must be a JSON object"
     if error["type"] == "extra_forbidden":
-        return _unknown_field(str(loc[-1]))
+        return _unknown_field(loc, known)
     if not loc:  # of what pydantic finds no place for, only this is left
         return "a field's name holds half a surrogate pair, which is no character"
     field = str(loc[0])
@@ -153,9 +168,10 @@ def _rule(error: ErrorDetails) -> str:
     return f"{field} {message}" if message.startswith("should") else f"{field}: {message}"
 
 
-def _unknown_field(name: str) -> str:
-    known = PredictRequest.model_fields
-    close = difflib.get_close_matches(name[:64], known, n=1)
+def _unknown_field(loc: tuple[int | str, ...], known: Collection[str]) -> str:
+    if len(loc) > 1:
+        return f"{loc[0]}: unknown field"
+    close = difflib.get_close_matches(str(loc[0])[:64], known, n=1)
     if close:
         return f"unknown field; did you mean {close[0]}?"
     return f"unknown field; the fields are {_listed(known)}"

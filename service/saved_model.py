@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,10 +23,14 @@ from service.calls import Arrays, Signature
 from service.device import prepare_device
 from service.engine import Engine
 from service.errors import OutOfMemory
+from service.explanation.faithfulness import read_faithfulness
 from service.predictor import ModelInfo, SummarizeOptions
 from service.settings import Settings
+from service.versions import artifact_directory
 
 log = logging.getLogger(__name__)
+
+_EXPLAINING = {artifact.SCORE, *artifact.OPTIONAL_SIGNATURES}
 
 
 def load_engine(settings: Settings) -> Engine:
@@ -36,30 +41,29 @@ def load_engine(settings: Settings) -> Engine:
         DeviceUnavailable: a GPU was asked for and there is none.
     """
     log.info("loading %s", settings.artifact.absolute())
-    directory = _artifact_directory(settings.artifact)
+    directory = artifact_directory(settings.artifact)
     manifest = artifact.read_manifest(directory)
     tokenizer = Tokenizer.load(directory / artifact.TOKENIZER)
     golden = artifact.read_golden(directory)
     device, signatures = _open_graph(settings, directory)
     for number, example in enumerate(golden):
         _check_golden(number, example, manifest, tokenizer, signatures[artifact.SCORE])
+    info = _info(manifest, device, signatures)
     engine = Engine(
-        info=_info(manifest, device),
+        info=info,
         tokenizer=tokenizer,
         summarize=signatures[artifact.SUMMARIZE],
         score_sentences=signatures[artifact.SCORE_SENTENCES],
+        explaining={name: signatures[name] for name in _EXPLAINING & signatures.keys()},
         max_batch_tokens=settings.max_batch_tokens,
+        count_traces=_trace_counter(),
     )
     if settings.warm_up:
         engine.warm_up(golden[0].text, _default_options(manifest))
+    engine.info = replace(
+        info, faithfulness=read_faithfulness(directory, manifest, tokenizer, engine.explainer)
+    )
     return engine
-
-
-def _artifact_directory(configured: Path) -> Path:
-    """The artifact itself, or the highest version in a directory of artifacts."""
-    if (configured / artifact.MANIFEST).is_file():
-        return configured
-    return artifact.latest_version(configured)
 
 
 def _open_graph(settings: Settings, directory: Path) -> tuple[str, dict[str, Signature]]:
@@ -85,14 +89,33 @@ def _load_signatures(tensorflow: Any, directory: Path) -> dict[str, Signature]:
         ) from error
     if tokenizer_sha256 != artifact.file_sha256(directory / artifact.TOKENIZER):
         raise ArtifactError(f"{artifact.TOKENIZER} isn't the one that the graph was exported with")
-    for name, (inputs, outputs) in artifact.SIGNATURES.items():
-        if name not in loaded.signatures:
-            raise ArtifactError(f"the graph has no signature {name}")
+    required, optional = artifact.SIGNATURES, artifact.OPTIONAL_SIGNATURES
+    if missing := [name for name in required if name not in loaded.signatures]:
+        raise ArtifactError(f"the graph has no signature {missing[0]}")
+    found = {n: t for n, t in {**required, **optional}.items() if n in loaded.signatures}
+    for name, (inputs, outputs) in found.items():
         function = loaded.signatures[name]
         _check_tensors(f"{name} input", inputs, function.structured_input_signature[1])
         _check_tensors(f"{name} output", outputs, function.structured_outputs)
     # `loaded` owns the variables and must live as long as its signatures.
-    return {name: _over_arrays(tensorflow, loaded, name) for name in artifact.SIGNATURES}
+    return {name: _over_arrays(tensorflow, loaded, name) for name in found}
+
+
+def _trace_counter() -> Callable[[], int]:
+    """How many functions TensorFlow has been seen to hold: each trace adds one, or more.
+
+    The signatures of a SavedModel were traced when it was written, and are not traced again,
+    whatever the shapes. This shows that nothing else is. TensorFlow has no public count of it.
+    """
+    from tensorflow.python.eager import context
+
+    seen: set[str] = set()
+
+    def count() -> int:
+        seen.update(context.context().list_function_names())
+        return len(seen)
+
+    return count
 
 
 def _check_tensors(what: str, expected: Mapping[str, str], specs: Mapping[str, Any]) -> None:
@@ -141,7 +164,7 @@ def _allowed(tolerance: Tolerance, name: str) -> float:
     return tolerance.log_prob if name == "log_probs" else tolerance.attention
 
 
-def _info(manifest: Manifest, device: str) -> ModelInfo:
+def _info(manifest: Manifest, device: str, signatures: Mapping[str, Signature]) -> ModelInfo:
     return ModelInfo(
         name=manifest.name,
         version=manifest.version,
@@ -158,6 +181,10 @@ def _info(manifest: Manifest, device: str) -> ModelInfo:
         default_min_new_tokens=manifest.default_min_new_tokens,
         default_max_new_tokens=manifest.default_max_new_tokens,
         low_confidence_log_prob=manifest.low_confidence_log_prob,
+        length_penalties=manifest.length_penalties,
+        num_layers=manifest.config.get("num_layers", 0),
+        num_heads=manifest.config.get("num_heads", 0),
+        signatures=tuple(sorted(artifact.OPTIONAL_SIGNATURES.keys() & signatures.keys())),
     )
 
 
@@ -167,7 +194,7 @@ def _default_options(manifest: Manifest) -> SummarizeOptions:
         num_beams=manifest.default_num_beams,
         max_new_tokens=manifest.default_max_new_tokens,
         min_new_tokens=manifest.default_min_new_tokens,
-        length_penalty=manifest.default_length_penalty,
+        length_penalty=manifest.length_penalty(manifest.default_style),
         truncation="lead",
         support="strict",
         key_sentences=1,

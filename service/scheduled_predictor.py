@@ -9,21 +9,24 @@ import asyncio
 import math
 import sys
 import time
-from collections.abc import Hashable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Hashable, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol
 
 from service.batch_choice import BatchRule, Work
 from service.batches import BUCKET
 from service.capacity import worker_count
-from service.engine import Batch, Outcome, Reply
+from service.engine import Batch, Outcome, Reply, TaskReply
 from service.errors import DeadlinePassed, ServiceError, TextTooLong, WorkerLost
 from service.predictor import (
+    Answer,
     EngineCall,
+    EngineState,
     ModelInfo,
     SummarizeOptions,
     Summary,
+    Task,
     TooLong,
     WorkerHealth,
 )
@@ -37,6 +40,8 @@ from service.workers import WorkerPool
 CHARACTERS_PER_TOKEN = 4.5
 """Of English prose, about; the scheduler needs to know lengths before anybody has tokenized."""
 
+Payload = tuple[str, SummarizeOptions] | Task[Any]
+
 _LATE = "the time for this request was over before its answer was there"
 
 
@@ -45,6 +50,10 @@ class EngineObserver(SchedulerObserver, Protocol):
 
     def called(self, call: EngineCall) -> None:
         """The model was called."""
+        ...
+
+    def engine_state(self, state: EngineState) -> None:
+        """A worker has answered."""
         ...
 
     def worker_event(self, event: WorkerEvent) -> None:
@@ -61,7 +70,7 @@ class ScheduledPredictor:
         self._info, self._pool = info, pool
         self._observer = observer
         self._grace_s = settings.shutdown_grace_s
-        self._scheduler: Scheduler[tuple[str, SummarizeOptions], Outcome] = Scheduler(
+        self._scheduler: Scheduler[Payload, Any] = Scheduler(
             self._run,
             workers=pool.health.workers,
             rule=BatchRule(max_tokens=settings.max_batch_tokens, padded_length=_padded),
@@ -98,7 +107,8 @@ class ScheduledPredictor:
             },
             on_event=observer.worker_event,
         )
-        return cls(await pool.start(), pool, settings, observer)
+        info = await pool.start(one_first=settings.version_poll_s > 0)
+        return cls(info, pool, settings, observer)
 
     @property
     def info(self) -> ModelInfo:
@@ -125,14 +135,33 @@ class ScheduledPredictor:
         began = time.monotonic()  # uvloop's own clock has whole milliseconds
         deadline = None if timeout_s is None else began + timeout_s
         works = [self._work(text, options) for text in texts]
-        try:
-            # The scheduler has no timers: while every worker hangs, it would not look at deadlines.
-            async with asyncio.timeout(timeout_s):
-                outcomes = await self._scheduler.submit(works, deadline)
-        except TimeoutError:
-            raise DeadlinePassed(_LATE, retry_after_s=1) from None
+        async with _in_time(timeout_s):
+            outcomes: list[Outcome] = await self._scheduler.submit(works, deadline)
         elapsed = time.monotonic() - began
         return _timed([_summary(i, outcome) for i, outcome in enumerate(outcomes)], elapsed)
+
+    async def compute(
+        self, task: Task[Answer], timeout_s: float | None = None, *, background: bool = False
+    ) -> Answer:
+        """The answer to a task; see `Predictor`."""
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        tokens = min(task.tokens, self._info.max_source_tokens)
+        work: Work[Payload] = Work(
+            payload=task,
+            key=task,
+            tokens=tokens,
+            beams=task.rows,
+            group=task,
+            background=background,
+        )
+        async with _in_time(timeout_s):
+            if background:
+                await self._scheduler.spare()
+            (outcome,) = await self._scheduler.submit([work], deadline)
+        if isinstance(outcome, TooLong):
+            raise TextTooLong(0, outcome.tokens, outcome.limit)
+        answer: Answer = outcome
+        return answer
 
     async def close(self) -> None:
         """Finishes the work accepted, then ends the workers."""
@@ -141,7 +170,7 @@ class ScheduledPredictor:
             await asyncio.wait_for(self._scheduler.close(), self._grace_s)
         await self._pool.close(grace_s=0)
 
-    def _work(self, text: str, options: SummarizeOptions) -> Work[tuple[str, SummarizeOptions]]:
+    def _work(self, text: str, options: SummarizeOptions) -> Work[Payload]:
         limit = self._info.max_source_tokens
         tokens = 1 + math.ceil(len(text) / CHARACTERS_PER_TOKEN)
         in_full = options.key_sentences > 0 or options.truncation == "select"
@@ -152,15 +181,27 @@ class ScheduledPredictor:
         key = (text, options)
         return Work(payload=key, key=key, tokens=tokens, beams=beams, group=options)
 
-    async def _run(
-        self, payloads: Sequence[tuple[str, SummarizeOptions]]
-    ) -> Sequence[Outcome | Exception]:
-        _, options = payloads[0]
-        batch = Batch(texts=[text for text, _ in payloads], options=options)
+    async def _run(self, payloads: Sequence[Payload]) -> Sequence[Any | Exception]:
+        first = payloads[0]
+        if isinstance(first, Task):  # like no other, hence alone
+            told: TaskReply = await self._pool.run(first)
+            return [told.outcome]
+        batch = Batch(texts=[p[0] for p in payloads if isinstance(p, tuple)], options=first[1])
         reply: Reply = await self._pool.run(batch)
         for call in reply.calls:
             self._observer.called(call)
+        self._observer.engine_state(reply.state)
         return reply.outcomes
+
+
+@asynccontextmanager
+async def _in_time(timeout_s: float | None) -> AsyncIterator[None]:
+    """The scheduler has no timers: while every worker hangs, it would not look at deadlines."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            yield
+    except TimeoutError:
+        raise DeadlinePassed(_LATE, retry_after_s=1) from None
 
 
 def _padded(tokens: int) -> int:
@@ -185,8 +226,13 @@ def _timed(summaries: Sequence[Summary], elapsed: float) -> list[Summary]:
     return [replace(summary, stage_seconds=stages) for summary in summaries]
 
 
-def _size_of(key: Hashable, outcome: Outcome) -> int:
-    """Bytes, about: those of the arrays and of the text, and of a tuple for each token."""
+def _size_of(key: Hashable, outcome: Any) -> int:
+    """Bytes, about: those of the arrays and of the text, and of a tuple for each token.
+
+    The answer to a task is more than any cache holds: nobody asks for it again.
+    """
+    if isinstance(key, Task):
+        return sys.maxsize
     if not isinstance(outcome, Summary):
         return 0
     text = key[0] if isinstance(key, tuple) else ""

@@ -11,7 +11,6 @@ import logging
 import math
 import time
 from collections.abc import Awaitable, Callable, Hashable, Sequence
-from dataclasses import dataclass
 from typing import Generic
 
 from service.admission import Admission
@@ -20,21 +19,12 @@ from service.drain_rate import DrainRate
 from service.errors import DeadlinePassed, InternalError, NotReady, ServiceError
 from service.result_cache import ResultCache
 from service.scheduler_observer import NoSchedulerObserver, SchedulerObserver
-from service.work_queue import Entry, Payload, Result, Ticket, WorkQueue
+from service.work_queue import Call, Entry, Payload, Result, Ticket, WorkQueue
 
 log = logging.getLogger(__name__)
 
 Run = Callable[[Sequence[Payload]], Awaitable[Sequence[Result | Exception]]]
 """Runs a batch on an idle worker: a result or an exception for each, in their order."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Call(Generic[Payload, Result]):
-    """A batch under way."""
-
-    members: list[Entry[Payload, Result]]
-    cost: int
-    began: float
 
 
 class Scheduler(Generic[Payload, Result]):
@@ -90,10 +80,12 @@ class Scheduler(Generic[Payload, Result]):
         self._clock = clock
         self._queue: WorkQueue[Payload, Result] = WorkQueue()
         self._known: dict[Hashable, Entry[Payload, Result]] = {}  # waiting or under way
-        self._calls: dict[asyncio.Task[Sequence[Result | Exception]], _Call[Payload, Result]] = {}
+        self._calls: dict[asyncio.Task[Sequence[Result | Exception]], Call[Payload, Result]] = {}
         self._draining = False
         self._finished = asyncio.Event()
         self._finished.set()
+        self._quiet = asyncio.Event()
+        self._line = asyncio.Lock()
 
     @property
     def queued_texts(self) -> int:
@@ -129,6 +121,20 @@ class Scheduler(Generic[Payload, Result]):
             self._withdraw(ticket, self._observer.dropped)
             self._settle()
 
+    async def spare(self) -> None:
+        """Returns once nothing waits and a worker is idle; with several, two: one stays idle.
+
+        What is submitted before the event loop turns runs at once. Who came first is let in first.
+
+        Raises:
+            NotReady: `drain` was called.
+        """
+        async with self._line:
+            while not (self._draining or self._has_spare()):
+                await self._quiet.wait()
+        if self._draining:
+            raise NotReady("the service is stopping", retry_after_s=1)
+
     def predicted_wait_s(self) -> float:
         """Seconds until all that is known now will be done."""
         return self._rate.seconds(self._queue.cost + self._cost_under_way())
@@ -136,6 +142,7 @@ class Scheduler(Generic[Payload, Result]):
     def drain(self) -> None:
         """Takes no more work; what was taken is finished."""
         self._draining = True
+        self._quiet.set()
 
     async def close(self) -> None:
         """Drains, and returns once nothing waits and nothing runs."""
@@ -150,7 +157,8 @@ class Scheduler(Generic[Payload, Result]):
             if work.key not in self._known and work.key not in self._cache:
                 new.setdefault(work.key, work)
         try:
-            self._admit(list(new.values()), None if deadline is None else deadline - now)
+            joined = {self._known[work.key] for work in works if work.key in self._known}
+            self._admit(list(new.values()), joined, None if deadline is None else deadline - now)
         except ServiceError as error:
             self._observer.refused(error.name, len(works))
             self._settle()
@@ -166,12 +174,17 @@ class Scheduler(Generic[Payload, Result]):
             else:
                 ticket.deliver(index, self._cache[work.key])
                 cached += 1
-        joined = len(works) - cached - len(new)
-        self._observer.admitted(cached=cached, joined=joined, queued=len(new))
+        others = len(works) - cached - len(new)
+        self._observer.admitted(cached=cached, joined=others, queued=len(new))
         self._settle()
         return ticket
 
-    def _admit(self, new: list[Work[Payload]], left_s: float | None) -> None:
+    def _admit(
+        self,
+        new: list[Work[Payload]],
+        joined: set[Entry[Payload, Result]],
+        left_s: float | None,
+    ) -> None:
         if self._draining:
             raise NotReady("the service is stopping", retry_after_s=1)
         if left_s is not None and left_s <= 0:
@@ -182,10 +195,15 @@ class Scheduler(Generic[Payload, Result]):
         if new and len(self._calls) == self._workers:  # else it needs no turn, or has it at once
             under_way = self._cost_under_way()
             self._admission.check(new, left_s, queue=self._queue, under_way=under_way)
+        if joined and left_s is not None:
+            calls = [(call.members, self._cost_left(call)) for call in self._calls.values()]
+            self._admission.check_joined(joined, left_s, queue=self._queue, under_way=calls)
 
     def _cost_under_way(self) -> float:
-        now, rate = self._clock(), self._rate.of_one
-        return sum(max(0.0, call.cost - (now - call.began) * rate) for call in self._calls.values())
+        return sum(map(self._cost_left, self._calls.values()))
+
+    def _cost_left(self, call: Call[Payload, Result]) -> float:
+        return max(0.0, call.cost - (self._clock() - call.began) * self._rate.of_one)
 
     def _expire(self, now: float) -> None:
         """Answers the clients whose deadline has passed; what only they wanted is not run."""
@@ -214,6 +232,13 @@ class Scheduler(Generic[Payload, Result]):
             self._finished.clear()
         else:
             self._finished.set()
+        if self._has_spare():
+            self._quiet.set()
+        else:
+            self._quiet.clear()
+
+    def _has_spare(self) -> bool:
+        return not len(self._queue) and len(self._calls) < max(1, self._workers - 1)
 
     def _next(self) -> list[Entry[Payload, Result]]:
         """Takes the next batch from the queue; none if it is empty."""
@@ -248,7 +273,7 @@ class Scheduler(Generic[Payload, Result]):
         tokens = sum(work.tokens for work in works)
         self._observer.started(len(works), tokens, self._rule.padded_tokens(works))
         task = asyncio.create_task(self._checked([work.payload for work in works]))
-        self._calls[task] = _Call(members=members, cost=self._rule.cost(works), began=self._clock())
+        self._calls[task] = Call(members=members, cost=self._rule.cost(works), began=self._clock())
         task.add_done_callback(self._ended)
 
     async def _checked(self, payloads: Sequence[Payload]) -> Sequence[Result | Exception]:
@@ -265,7 +290,8 @@ class Scheduler(Generic[Payload, Result]):
         elif error := task.exception():
             self._failed(call.members, error)
         else:
-            self._rate.learn(call.cost, self._clock() - call.began)
+            if not any(entry.work.background for entry in call.members):
+                self._rate.learn(call.cost, self._clock() - call.began)
             for entry, outcome in zip(call.members, task.result(), strict=True):
                 self._finish(entry, outcome)
         self._settle()

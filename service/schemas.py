@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
@@ -15,6 +16,7 @@ MAX_INPUTS = 32
 MAX_BEAMS = 8
 MAX_LENGTH_PENALTY = 5.0
 MAX_KEY_SENTENCES = 10
+DEFAULT_KEY_SENTENCES = 3
 MAX_CANDIDATES = 5
 
 INPUTS_RULE = f"must be a string or a list of 1 to {MAX_INPUTS} strings"
@@ -35,7 +37,7 @@ Inputs = Annotated[
 ]
 
 
-class PredictRequest(BaseModel):
+class SummaryRequest(BaseModel):
     """Texts to summarize and how; everything but `inputs` is optional."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -75,21 +77,6 @@ class PredictRequest(BaseModel):
         "strict",
         description="Whether the search may write only names and numbers that the text has.",
     )
-    key_sentences: int = Field(
-        3,
-        ge=0,
-        le=MAX_KEY_SENTENCES,
-        description="How many sentences of the text to list that say most; 0 for none.",
-    )
-    candidates: int = Field(
-        1,
-        ge=1,
-        le=MAX_CANDIDATES,
-        description="How many summaries to list, the first among them; at most `num_beams`.",
-    )
-    attention: Literal["sources", "matrix", "none"] = Field(
-        "sources", description="Where each word looked, every weight, or nothing of it."
-    )
     unit: Literal["token", "word"] = Field("token", description="What the attention is given for.")
     offset_unit: OffsetUnit = Field(
         "code_point", description="What every `start`, every `end` and `used_end` count."
@@ -103,6 +90,36 @@ class PredictRequest(BaseModel):
     def field_of(self, index: int) -> str:
         """What an error calls one of the texts."""
         return "inputs" if isinstance(self.inputs, str) else f"inputs[{index}]"
+
+    def named_texts(self) -> Iterator[tuple[str, str]]:
+        """What holds text, and what an error calls it."""
+        for index, text in enumerate(self.texts):
+            yield self.field_of(index), text
+
+
+class PredictRequest(SummaryRequest):
+    """Texts to summarize and how; everything but `inputs` is optional."""
+
+    key_sentences: int = Field(
+        DEFAULT_KEY_SENTENCES,
+        ge=0,
+        le=MAX_KEY_SENTENCES,
+        description="How many sentences of the text to list that say most; 0 for none.",
+    )
+    candidates: int = Field(
+        1,
+        ge=1,
+        le=MAX_CANDIDATES,
+        description="How many summaries to list, the first among them; at most `num_beams`.",
+    )
+    attention: Literal["sources", "matrix", "none"] = Field(
+        "sources", description="Where each word looked, every weight, or nothing of it."
+    )
+    audit: bool = Field(
+        False,
+        description="Whether to hide the five words that were looked at most, and five random "
+        "ones, and to say what the summary loses.",
+    )
 
 
 class Source(BaseModel):
@@ -204,6 +221,13 @@ class Candidate(BaseModel):
     )
 
 
+class Audit(BaseModel):
+    """What the log probability of the summary changes by when words are hidden, in nats."""
+
+    top5_removed: float = Field(description="The five words that were looked at most.")
+    random5_removed: float = Field(description="Five random words, the mean of four draws.")
+
+
 class Prediction(BaseModel):
     """The summary of one text."""
 
@@ -217,6 +241,7 @@ class Prediction(BaseModel):
     attention: list[AttentionEntry] | AttentionMatrix | None = Field(
         None, description="Left out where the request says `none`."
     )
+    audit: Audit | None = Field(None, description="Left out unless asked for.")
     key_sentences: list[KeySentence] = Field(
         max_length=MAX_KEY_SENTENCES, description="In the order of the text."
     )

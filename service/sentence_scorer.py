@@ -9,9 +9,11 @@ import numpy as np
 from model.sentences import Chunk
 from service.batches import padded_length, plan, sentence_array, token_arrays
 from service.calls import Arrays, Signature, call_in_parts
+from service.errors import OutOfMemory
 from service.key_sentences import padded_logits
 from service.predictor import EngineCall
 from service.reading import Logits
+from service.token_budget import TokenBudget
 
 
 class SentenceScorer:
@@ -20,7 +22,7 @@ class SentenceScorer:
     Args:
         score_sentences: The signature.
         max_source_tokens: The most tokens of a chunk, `<eos>` counted.
-        max_batch_tokens: Padded tokens in one call.
+        budget: Padded tokens in one call.
         called: Told of every call; each chunk counts as a text there.
     """
 
@@ -28,12 +30,12 @@ class SentenceScorer:
         self,
         score_sentences: Signature,
         max_source_tokens: int,
-        max_batch_tokens: int,
+        budget: TokenBudget,
         called: Callable[[EngineCall], None],
     ) -> None:
         self._score_sentences = score_sentences
         self._max_source_tokens = max_source_tokens
-        self._max_batch_tokens = max_batch_tokens
+        self._budget = budget
         self._called = called
 
     def logits(self, texts: Sequence[Sequence[Chunk]]) -> list[Logits]:
@@ -41,7 +43,7 @@ class SentenceScorer:
         chunks = [chunk for text in texts for chunk in text]
         lengths = [padded_length(len(c.source_ids), self._max_source_tokens) for c in chunks]
         found: dict[int, Logits] = {}
-        for planned in plan(lengths, 1, self._max_batch_tokens):
+        for planned in plan(lengths, 1, self._budget.tokens):
             for group, outputs in call_in_parts(
                 planned, lambda members: self._call([chunks[index] for index in members])
             ):
@@ -53,12 +55,15 @@ class SentenceScorer:
     def _call(self, chunks: Sequence[Chunk]) -> Arrays:
         sources = [chunk.source_ids for chunk in chunks]
         length = padded_length(max(map(len, sources)), self._max_source_tokens)
-        outputs = self._score_sentences(
-            {
-                **token_arrays(sources, length),
-                "sentence_ids": sentence_array([chunk.sentence_ids for chunk in chunks], length),
-            }
-        )
+        inputs = {
+            **token_arrays(sources, length),
+            "sentence_ids": sentence_array([chunk.sentence_ids for chunk in chunks], length),
+        }
+        try:
+            outputs = self._score_sentences(inputs)
+        except OutOfMemory:
+            self._budget.shrink(length * len(chunks))
+            raise
         self._called(
             EngineCall(
                 texts=len(chunks),

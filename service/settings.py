@@ -43,6 +43,14 @@ class Settings(BaseSettings):
         Path("artifacts/summarizer"),
         description="An artifact, or a directory of numbered ones, of which the highest is served.",
     )
+    version_poll_s: float = Field(
+        0,
+        ge=0,
+        le=86_400,
+        description="Between two looks for a new version, which replaces the old one without a "
+        "restart; 0: never.",
+        json_schema_extra={"unit": "seconds"},
+    )
     exit_on_load_failure: bool = Field(
         False, description="Whether the process ends when no model can be loaded."
     )
@@ -101,12 +109,69 @@ class Settings(BaseSettings):
         json_schema_extra={"unit": "bytes"},
     )
 
+    unmeasured_methods: bool = Field(
+        True,
+        description="Whether `/explain` has methods whose faithfulness was not measured on the "
+        "model; their answers say so.",
+    )
+    max_explanations: int = Field(
+        4,
+        ge=1,
+        le=1000,
+        description="Slow ones that may run at a time before requests for more get a 429.",
+        json_schema_extra={"unit": "explanations"},
+    )
+    explanation_timeout_s: int = Field(
+        300,
+        ge=1,
+        le=86_400,
+        description="What a slow explanation has.",
+        json_schema_extra={"unit": "seconds"},
+    )
+    explanation_kept_s: int = Field(
+        600,
+        ge=1,
+        le=86_400,
+        description="How long its result is kept.",
+        json_schema_extra={"unit": "seconds"},
+    )
+    explanation_bytes: int = Field(
+        16_777_216,
+        ge=0,
+        le=1_099_511_627_776,
+        description="For all results that are kept.",
+        json_schema_extra={"unit": "bytes"},
+    )
+
     receive_timeout_s: int = Field(
         30,
         ge=1,
         le=3600,
         description="What a request has to arrive.",
         json_schema_extra={"unit": "seconds"},
+    )
+    send_timeout_s: int = Field(
+        30,
+        ge=1,
+        le=3600,
+        description="What a client has to take an answer.",
+        json_schema_extra={"unit": "seconds"},
+    )
+    keep_alive_s: int = Field(
+        75,
+        ge=1,
+        le=3600,
+        description="What an idle connection is kept for its next request; longer than a proxy in "
+        "front keeps it, or requests are lost.",
+        json_schema_extra={"unit": "seconds"},
+    )
+    max_connections: int = Field(
+        1000,
+        ge=1,
+        le=1_000_000,
+        description="Open at a time, as far as descriptors go; of those over it, the one whose "
+        "client has kept silent longest gives way.",
+        json_schema_extra={"unit": "connections"},
     )
     max_header_bytes: int = Field(
         32_768,

@@ -58,6 +58,15 @@ def record_of(request: Request) -> RequestRecord:
     return record
 
 
+def slowest_stages(summaries: Sequence[Summary]) -> dict[str, float]:
+    """The seconds of each stage; texts that shared a call have the same."""
+    stages: dict[str, float] = {}
+    for summary in summaries:
+        for stage, seconds in summary.stage_seconds.items():
+            stages[stage] = max(stages.get(stage, 0.0), seconds)
+    return stages
+
+
 class Telemetry:
     """Surrounds the application; `RequestContext` surrounds it and has given the request its id.
 

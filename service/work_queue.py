@@ -9,6 +9,7 @@ import asyncio
 import math
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from service.batch_choice import Work
@@ -72,6 +73,15 @@ class Entry(Generic[Payload, Result]):
             for index in indices:
                 ticket.deliver(index, result)
         self.tickets = {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call(Generic[Payload, Result]):
+    """A batch under way."""
+
+    members: list[Entry[Payload, Result]]
+    cost: int
+    began: float
 
 
 class WorkQueue(Generic[Payload, Result]):

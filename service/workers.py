@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from service.errors import WorkerLost
 from service.idle_workers import IdleWorkers
 from service.worker_link import WorkerLink
 from service.worker_process import ANY_CORE
@@ -18,6 +19,10 @@ from service.worker_slot import BackOff, WorkerEvent, WorkerPlan, WorkerSlot
 
 _VANISH_S = 5.0
 """What processes that were killed have to vanish before a stop no longer waits for them."""
+
+_MANY_LOSSES = 4
+"""So many more than there are workers, one after the other and without an answer in between, are
+no accidents: a text that ends its worker is tried on two."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +99,7 @@ class WorkerPool:
         self._running: set[asyncio.Task[Any]] = set()
         self._is_stopping = False
         self._restarts = 0
+        self._losses_in_a_row = 0
         self._last_loss: str | None = None
         self._unable_since: float | None = None
 
@@ -125,22 +131,24 @@ class WorkerPool:
             is_stopping=self._is_stopping,
         )
 
-    async def start(self) -> Any:
+    async def start(self, *, one_first: bool = False) -> Any:
         """What the first worker tells of itself, once all are loaded.
+
+        Args:
+            one_first: Whether the others wait for the first: what can't be loaded then costs one
+                process.
 
         Raises:
             NotReady: the pool was closed meanwhile.
             WorkerLost: a process ended or hung while it loaded.
             Exception: what the target raised.
         """
-        self._slots = [
-            WorkerSlot(
-                number, self._plan, self._cores[number % len(self._cores)], self._idle, self._tell
-            )
-            for number in range(self._count)
-        ]
         self._unable_since = asyncio.get_running_loop().time()
         try:
+            if one_first:
+                await self._add_slot().first_load
+            while len(self._slots) < self._count and not self._is_stopping:
+                self._add_slot()
             infos = await asyncio.gather(*(slot.first_load for slot in self._slots))
         except BaseException:
             self.kill()
@@ -152,13 +160,17 @@ class WorkerPool:
     async def run(self, request: Any) -> Any:
         """The reply of an idle worker, as soon as there is one.
 
-        A caller that is cancelled doesn't stop the work under way.
+        A caller that is cancelled doesn't stop the work under way. Where workers are lost one after
+        the other and none has answered since, nobody waits for the next: it is lost to who comes
+        when it is there, and so one is lost in each pause of the back-off and not one a request.
 
         Raises:
-            WorkerLost: the process ended or hung while it worked.
+            WorkerLost: the process ended or hung while it worked; or many have, and none is left.
             NotReady: the pool was closed before the work began.
             Exception: what the worker raised; it lives on.
         """
+        if self._has_given_up:
+            raise _all_lost()
         link = await self._idle.get()
         task = asyncio.get_running_loop().create_task(self._ask(link, request))
         self._running.add(task)
@@ -185,6 +197,13 @@ class WorkerPool:
         for slot in self._slots:
             slot.kill()
 
+    def _add_slot(self) -> WorkerSlot:
+        number = len(self._slots)
+        core = self._cores[number % len(self._cores)]
+        slot = WorkerSlot(number, self._plan, core, self._idle, self._tell)
+        self._slots.append(slot)
+        return slot
+
     def _stop(self) -> None:
         self._is_stopping = True
         for slot in self._slots:
@@ -196,6 +215,7 @@ class WorkerPool:
             return await link.ask(request, self._hang_timeout_s)
         finally:
             if link.is_open:
+                self._losses_in_a_row = 0
                 self._idle.put(link)
 
     def _has_run(self, task: asyncio.Task[Any]) -> None:
@@ -208,12 +228,23 @@ class WorkerPool:
             self._restarts += 1
             self._unable_since = None
         else:
+            self._losses_in_a_row += 1
+            if self._has_given_up:
+                self._idle.turn_away(_all_lost)
             self._last_loss = f"worker {event.worker}: {event.kind}: {event.detail}"
             if not self.alive and self._unable_since is None:
                 self._unable_since = asyncio.get_running_loop().time()
         self._on_event(event)
 
+    @property
+    def _has_given_up(self) -> bool:
+        return self._losses_in_a_row >= _MANY_LOSSES + self._count and not self.alive
+
     def _unable_s(self) -> float:
         if self._unable_since is None or self.alive:
             return 0.0
         return asyncio.get_running_loop().time() - self._unable_since
+
+
+def _all_lost() -> WorkerLost:
+    return WorkerLost("the model's processes are lost whatever they do", retry_after_s=5)

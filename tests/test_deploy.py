@@ -62,8 +62,14 @@ def imports(path: Path) -> set[str]:
         if isinstance(node, ast.ImportFrom) and node.module == "model":
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("model."):
-            found.add(str(node.module).removeprefix("model."))
+            found.add(str(node.module).removeprefix("model.").partition(".")[0])
     return found
+
+
+def sources(name: str) -> list[Path]:
+    """The files of a module or a package of `model`."""
+    package = ROOT / f"model/{name}"
+    return [*package.rglob("*.py")] if package.is_dir() else [ROOT / f"model/{name}.py"]
 
 
 def test_the_image_has_the_modules_of_model_that_the_service_needs_and_no_others() -> None:
@@ -71,8 +77,9 @@ def test_the_image_has_the_modules_of_model_that_the_service_needs_and_no_others
     missing = set().union(*(imports(path) for path in (ROOT / "service").rglob("*.py")))
     while missing:
         needed |= missing
-        missing = set().union(*(imports(ROOT / f"model/{name}.py") for name in missing)) - needed
-    allowed = re.findall(r"^!model/(\w+)\.py$", read(".dockerignore"), flags=re.MULTILINE)
+        files = [path for name in missing for path in sources(name)]
+        missing = set().union(*map(imports, files)) - needed
+    allowed = re.findall(r"^!model/(\w+)(?:\.py)?$", read(".dockerignore"), flags=re.MULTILINE)
     assert set(allowed) == needed | {"__init__"}
 
 

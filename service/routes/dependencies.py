@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from fastapi import Request
 
+from service.explanation.desk import ExplanationDesk
 from service.metrics import Metrics
+from service.predictor import Predictor
 from service.readiness import PredictorSlot
 from service.settings import Settings
 
@@ -13,6 +18,24 @@ def slot_of(request: Request) -> PredictorSlot:
     """Where the predictor is, once it is loaded."""
     slot: PredictorSlot = request.app.state.slot
     return slot
+
+
+@contextmanager
+def leased_predictor(request: Request) -> Iterator[Predictor]:
+    """The predictor that answers this request, to its end, though another take its place.
+
+    Raises:
+        NotReady: there is none; the detail says why.
+    """
+    with slot_of(request).lease() as predictor:
+        request.state.model_version = predictor.info.version
+        yield predictor
+
+
+def desk_of(request: Request) -> ExplanationDesk:
+    """Where explanations are asked for."""
+    desk: ExplanationDesk = request.app.state.desk
+    return desk
 
 
 def metrics_of(request: Request) -> Metrics:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from anyio import to_thread
@@ -13,17 +13,17 @@ from starlette.responses import Response
 from service.client import CLIENT_LEFT, TIMEOUT_HEADER, ClientLeft, timeout_of, unless_left
 from service.errors import TextTooLong
 from service.examples import REQUEST_EXAMPLES, RESPONSE_EXAMPLE
+from service.explanation.desk import audits_of
 from service.middleware import request_id_of
 from service.openapi import json_body, problems
 from service.options import options_of
 from service.prediction import render
-from service.predictor import Summary
 from service.readiness import PredictorSlot
 from service.request_body import check_request, read_json
-from service.routes.dependencies import settings_of, slot_of
+from service.routes.dependencies import leased_predictor, settings_of, slot_of
 from service.schemas import PredictRequest, PredictResponse
 from service.settings import Settings
-from service.telemetry import record_of
+from service.telemetry import record_of, slowest_stages
 
 router = APIRouter()
 
@@ -65,45 +65,42 @@ async def predict(
 ) -> Response:
     """Writes one summary for each text of `inputs`."""
     began = time.perf_counter()
-    predictor = slot.predictor
+    slot.check()
     asked = check_request(
         await read_json(request, settings.max_body_bytes, settings.receive_timeout_s),
         settings.max_input_characters,
     )
     record = record_of(request)
     record.inputs = len(asked.texts)
-    options = options_of(asked, predictor.info)
-    timeout_s = timeout_of(request.headers, settings.request_timeout_s)
-    parsed = time.perf_counter()
-    work = predictor.summarize(asked.texts, options, timeout_s - (parsed - began))
-    try:
-        summaries = await unless_left(request, work)
-    except TextTooLong as error:
-        raise error.named(asked.field_of(error.index)) from None
-    except ClientLeft:
-        return Response(status_code=CLIENT_LEFT)
+    with leased_predictor(request) as predictor:
+        options = options_of(asked, predictor.info)
+        timeout_s = timeout_of(request.headers, settings.request_timeout_s)
+        parsed = time.perf_counter()
+        work = predictor.summarize(asked.texts, options, timeout_s - (parsed - began))
+        try:
+            summaries = await unless_left(request, work)
+            summarized = time.perf_counter()
+            to_audit = zip(asked.texts, summaries, strict=True) if asked.audit else ()
+            left_s = timeout_s - (summarized - began)
+            audits = await unless_left(request, audits_of(list(to_audit), predictor, left_s))
+        except TextTooLong as error:
+            raise error.named(asked.field_of(error.index)) from None
+        except ClientLeft:
+            return Response(status_code=CLIENT_LEFT)
     answered = time.perf_counter()
     body = await to_thread.run_sync(
-        render, asked, summaries, predictor.info, request_id_of(request)
+        render, asked, summaries, predictor.info, request_id_of(request), audits
     )
     rendered = time.perf_counter()
     stages = {
         "parse": parsed - began,
-        **_slowest(summaries),
+        **slowest_stages(summaries),
+        **({"audit": answered - summarized} if asked.audit else {}),
         "render": rendered - answered,
     }
     record.add_summaries(summaries, stages)
     headers = {"Server-Timing": _server_timing({**stages, "total": rendered - began})}
     return Response(body, headers=headers, media_type="application/json")
-
-
-def _slowest(summaries: Sequence[Summary]) -> dict[str, float]:
-    """The seconds of each stage; texts that shared a call have the same."""
-    stages: dict[str, float] = {}
-    for summary in summaries:
-        for stage, seconds in summary.stage_seconds.items():
-            stages[stage] = max(stages.get(stage, 0.0), seconds)
-    return stages
 
 
 def _server_timing(stages: Mapping[str, float]) -> str:

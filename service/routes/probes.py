@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends
@@ -10,8 +10,11 @@ from pydantic import BaseModel, Field
 
 from service import VERSION
 from service.errors import NotReady
+from service.explanation.catalogue import offers
+from service.explanation.schemas import MethodName
 from service.openapi import problems
 from service.prediction import MAX_MATRIX_CELLS
+from service.predictor import ModelInfo
 from service.readiness import PredictorSlot
 from service.routes.dependencies import settings_of, slot_of
 from service.schemas import MAX_BEAMS, MAX_CANDIDATES, MAX_INPUTS, MAX_KEY_SENTENCES, ModelId
@@ -65,7 +68,10 @@ class ModelDescription(ModelId):
     )
     max_summary_tokens: int
     default_num_beams: int
-    default_length_penalty: float
+    default_length_penalty: float = Field(
+        description="For styles that are not in `length_penalties`."
+    )
+    length_penalties: dict[str, float] = Field(description="The defaults of styles of their own.")
     default_min_new_tokens: int
     default_max_new_tokens: int
     low_confidence_log_prob: float | None = Field(
@@ -85,12 +91,31 @@ class Limits(BaseModel):
     max_matrix_cells: int
 
 
+class Method(BaseModel):
+    """A method of `/explain`."""
+
+    method: MethodName
+    slow: bool = Field(description="Answered with 202.")
+    measured: bool = Field(description="Whether its faithfulness was, on this model.")
+    phrase: str = Field(description="What may be said of its answers.")
+
+
+class Explanations(BaseModel):
+    """What `/explain` offers of this model."""
+
+    methods: list[Method]
+    num_layers: int = Field(description="Of the encoder, for `self_attention`.")
+    num_heads: int = Field(description="In each of them.")
+    max_running: int = Field(description="Slow explanations at a time.")
+
+
 class Info(BaseModel):
     """What answers here."""
 
     service: str
     version: str
     model: ModelDescription
+    explanations: Explanations
     limits: Limits
 
 
@@ -122,10 +147,12 @@ async def readyz(slot: Slot) -> Ready:
 @router.get("/info", summary="The model, its defaults and the limits", responses=NOT_READY)
 async def info(slot: Slot, settings: Annotated[Settings, Depends(settings_of)]) -> Info:
     """Describes what answers here."""
+    model = slot.predictor.info
     return Info(
         service="attention-summarizer",
         version=VERSION,
-        model=ModelDescription.model_validate(asdict(slot.predictor.info)),
+        model=ModelDescription.model_validate(asdict(replace(model, faithfulness=None))),
+        explanations=_explanations(model, settings),
         limits=Limits(
             max_inputs=MAX_INPUTS,
             max_input_characters=settings.max_input_characters,
@@ -135,4 +162,22 @@ async def info(slot: Slot, settings: Annotated[Settings, Depends(settings_of)]) 
             max_key_sentences=MAX_KEY_SENTENCES,
             max_matrix_cells=MAX_MATRIX_CELLS,
         ),
+    )
+
+
+def _explanations(model: ModelInfo, settings: Settings) -> Explanations:
+    offered = offers(model, unmeasured=settings.unmeasured_methods)
+    return Explanations(
+        methods=[
+            Method(
+                method=offer.name,
+                slow=offer.is_slow,
+                measured=offer.evidence["measured"],
+                phrase=offer.evidence["phrase"],
+            )
+            for offer in offered.values()
+        ],
+        num_layers=model.num_layers,
+        num_heads=model.num_heads,
+        max_running=settings.max_explanations,
     )

@@ -11,7 +11,16 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
-OPERATIONS = ["/predict", "/livez", "/readyz", "/info", "/metrics"]
+OPERATIONS = [
+    "/predict",
+    "/explain",
+    "/explain/{explanation_id}",
+    "/explain/{explanation_id}",
+    "/livez",
+    "/readyz",
+    "/info",
+    "/metrics",
+]
 
 
 def keep_picture(page: Page, name: str) -> None:
@@ -47,7 +56,7 @@ def test_try_it_out_shows_the_answer_of_predict(
     watched: Any, request_body: dict[str, Any], status: str, shown: str
 ) -> None:
     page = watched.open("/docs")
-    operation = page.locator(".opblock-post")
+    operation = page.locator("#operations-summaries-predict")
     operation.locator(".opblock-summary").click()
     operation.get_by_role("button", name="Try it out").click()
     operation.locator("textarea.body-param__text").fill(json.dumps(request_body))
@@ -62,7 +71,7 @@ def test_try_it_out_shows_the_answer_of_predict(
 
 def test_try_it_out_starts_from_an_example_that_works(watched: Any) -> None:
     page = watched.open("/docs")
-    operation = page.locator(".opblock-post")
+    operation = page.locator("#operations-summaries-predict")
     operation.locator(".opblock-summary").click()
     operation.get_by_role("button", name="Try it out").click()
     expect(operation.locator("textarea.body-param__text")).to_have_value(re.compile('"inputs"'))

@@ -33,6 +33,25 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+Tell = Callable[[str], None]
+
+
+@pytest.fixture
+def tell(pytestconfig: pytest.Config) -> Tell:
+    """Prints a figure, whatever pytest does with the output of tests."""
+    reporter = pytestconfig.pluginmanager.getplugin("terminalreporter")
+    capture = pytestconfig.pluginmanager.getplugin("capturemanager")
+    assert reporter is not None
+    assert capture is not None
+
+    def line(text: str) -> None:
+        with capture.global_and_fixture_disabled():
+            reporter.ensure_newline()
+            reporter.write_line(text)
+
+    return line
+
+
 @dataclass(frozen=True)
 class RunningService:
     """A process that serves, where it listens, and the file that holds its log."""
@@ -83,9 +102,11 @@ def running_process(log: Path, *arguments: str, **settings: str) -> Iterator[Run
         process.wait()
 
 
-def wait_until(service: RunningService, path: str, status: int) -> httpx.Response:
+def wait_until(
+    service: RunningService, path: str, status: int, seconds: float = START_SECONDS
+) -> httpx.Response:
     """The answer of `path` as soon as it has the status."""
-    deadline = time.monotonic() + START_SECONDS
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         assert service.process.poll() is None, "the service ended early"
         try:
@@ -95,7 +116,7 @@ def wait_until(service: RunningService, path: str, status: int) -> httpx.Respons
         except httpx.TransportError:
             pass
         time.sleep(0.1)
-    raise AssertionError(f"{path} not {status} within {START_SECONDS} s")
+    raise AssertionError(f"{path} not {status} within {seconds} s")
 
 
 @pytest.fixture(scope="session")

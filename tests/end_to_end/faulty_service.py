@@ -9,6 +9,8 @@ Run by the fixture `faulty` as a process. A text with one of these words makes t
 - dawdle: take a second
 - perish: end its process, as the kernel's killer of those that take all memory does
 - hang: never come back
+
+Where the settings name an artifact, its manifest is checked, and its version is the model's.
 """
 
 from __future__ import annotations
@@ -17,10 +19,12 @@ import os
 import signal
 import sys
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
+from model import artifact
 from model.tokenizer import Tokenizer
 from service.__main__ import serve
 from service.engine import Engine, Handle, serving
@@ -109,14 +113,18 @@ class Model:
 def load(settings: Settings) -> tuple[ModelInfo, Handle]:
     """What each worker process calls; see `service.engine_process`."""
     configure_logs(settings.log_level)
+    info = INFO
+    if (settings.artifact / artifact.MANIFEST).is_file():
+        info = replace(INFO, version=artifact.read_manifest(settings.artifact).version)
     tokenizer = Tokenizer.train(CORPUS, CORPUS, INFO.styles, 400)
     model = Model(tokenizer)
     return serving(
         Engine(
-            info=INFO,
+            info=info,
             tokenizer=tokenizer,
             summarize=model.summarize,
             score_sentences=model.score_sentences,
+            explaining={},
             max_batch_tokens=settings.max_batch_tokens,
         )
     )

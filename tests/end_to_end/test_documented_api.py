@@ -38,23 +38,25 @@ def content_of(document: dict[str, Any], path: str, method: str, status: int) ->
     return content
 
 
+@pytest.mark.parametrize("path", ["/predict", "/explain"])
 def test_the_examples_of_requests_are_answered_as_documented(
-    url: str, document: dict[str, Any]
+    url: str, document: dict[str, Any], path: str
 ) -> None:
-    operation = document["paths"]["/predict"]["post"]
+    operation = document["paths"][path]["post"]
     body = operation["requestBody"]["content"]["application/json"]
-    schema = content_of(document, "/predict", "post", 200)["application/json"]["schema"]
+    schema = content_of(document, path, "post", 200)["application/json"]["schema"]
     assert len(body["examples"]) >= 3
     for name, example in body["examples"].items():
         validator(document, body["schema"]).validate(example["value"])
-        answer = httpx.post(f"{url}/predict", json=example["value"], timeout=60)
+        answer = httpx.post(f"{url}{path}", json=example["value"], timeout=60)
         assert answer.status_code == 200, name
         validator(document, schema).validate(answer.json())
 
 
 def test_the_examples_of_answers_fit_their_schemas(document: dict[str, Any]) -> None:
-    content = content_of(document, "/predict", "post", 200)["application/json"]
-    validator(document, content["schema"]).validate(content["example"])
+    for path in ("/predict", "/explain"):
+        content = content_of(document, path, "post", 200)["application/json"]
+        validator(document, content["schema"]).validate(content["example"])
     problem = document["components"]["schemas"]["Problem"]
     validator(document, problem).validate(problem["example"])
 

@@ -173,6 +173,19 @@ def test_row_19_a_second_signal_ends_it_at_once(stopping: RunningService) -> Non
     wait_for(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers), 5)
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_row_14_where_every_text_kills_its_worker_few_are_lost(stopping: RunningService) -> None:
+    texts = [f"perish {i}" for i in range(30)]
+    with httpx.Client(base_url=stopping.url, timeout=60) as client:
+        answers = [client.post("/predict", json={"inputs": text}) for text in texts]
+    assert {answer.status_code for answer in answers} == {503}
+    assert {answer.json()["error_type"] for answer in answers} == {"worker-lost"}
+    assert samples(stopping, "summarizer_worker_events_total")["died"] < len(texts) / 2
+    wait_until(stopping, "/readyz", 200)
+    assert predict(stopping.url, "the city council").status_code == 200
+
+
 def _ask_in_vain(url: str) -> None:
     with pytest.raises(httpx.TransportError):
         predict(url, "hang")

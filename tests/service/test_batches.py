@@ -110,6 +110,7 @@ def test_options_are_one_value_a_text_and_one_width_for_all() -> None:
         "min_new_tokens": [2, 2],
         "length_penalty": [0.5, 0.5],
         "num_beams": 4,
+        "num_candidates": 1,
         "strict_support": [False, False],
     }
     strict = option_arrays(replace(OPTIONS, support="strict"), 2)["strict_support"]

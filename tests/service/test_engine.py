@@ -11,7 +11,7 @@ import pytest
 from model.tokenizer import Tokenizer
 from service.engine import Engine
 from service.errors import OutOfMemory
-from service.predictor import ModelInfo, SummarizeOptions, Summary, TooLong
+from service.predictor import EngineState, ModelInfo, SummarizeOptions, Summary, TooLong
 
 TEXTS = [f"the city council {number}" for number in range(8)]
 
@@ -70,13 +70,15 @@ class Model:
         return np.where(np.array(counted) > 0, np.array(counted) / 10, -1e9).astype(np.float32)
 
 
-def engine_over(model: Model, tokenizer: Tokenizer, info: ModelInfo) -> Engine:
+def engine_over(model: Model, tokenizer: Tokenizer, info: ModelInfo, **more: Any) -> Engine:
     return Engine(
         info=info,
         tokenizer=tokenizer,
         summarize=model,
         score_sentences=model.score_sentences,
+        explaining={},
         max_batch_tokens=10_000,
+        **more,
     )
 
 
@@ -97,6 +99,21 @@ def test_a_group_without_memory_is_halved_until_it_fits(
     assert model.sizes[: len(sizes)] == sizes
     assert {summary.batch_texts for summary in summaries} <= {1, 2, 4, 8}
     assert all(summary.batch_texts <= most_texts for summary in summaries)
+
+
+def test_calls_stay_small_after_a_lack_of_memory_and_it_is_told_once(
+    tokenizer: Tokenizer, info: ModelInfo
+) -> None:
+    model = Model(most_texts=3)
+    traces = iter([7, 7, 9])
+    engine = engine_over(model, tokenizer, info, count_traces=lambda: next(traces))
+    engine.take_state()
+    for _ in range(2):
+        engine.summarize(TEXTS, OPTIONS)
+    assert model.sizes == [8, 4, 2, 2, 4, 2, 2, *[2] * 4]  # the second time in twos at once
+    budget = 2 * 64
+    assert engine.take_state() == EngineState(traces=0, shortages=3, budget_tokens=budget)
+    assert engine.take_state() == EngineState(traces=2, shortages=0, budget_tokens=budget)
 
 
 def test_a_text_without_memory_is_given_up(tokenizer: Tokenizer, info: ModelInfo) -> None:

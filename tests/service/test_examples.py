@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 
 from service.examples import REQUEST_EXAMPLES, RESPONSE_EXAMPLE, TEXT
-from service.request_body import check_request
+from service.explanation import examples as explain_examples
+from service.explanation.schemas import ExplainRequest, ExplainResponse
+from service.request_body import check_as, check_request
 from service.schemas import PredictResponse
 
 
@@ -24,3 +26,21 @@ def test_the_response_example_fits_its_schema_and_its_texts() -> None:
         assert total == pytest.approx(1)
         for source in entry["sources"]:
             assert source["token"] == TEXT[source["start"] : source["end"]]
+
+
+@pytest.mark.parametrize("name", explain_examples.REQUEST_EXAMPLES)
+def test_an_example_of_explain_breaks_no_rule(name: str) -> None:
+    check_as(ExplainRequest, explain_examples.REQUEST_EXAMPLES[name]["value"], 10_000)
+
+
+def test_the_example_of_an_explanation_fits_its_schema_and_its_texts() -> None:
+    example = explain_examples.RESPONSE_EXAMPLE
+    ExplainResponse.model_validate(example, extra="forbid")
+    (prediction,) = example["predictions"]
+    units = prediction["source_units"]
+    for token, start, end in zip(units["token"], units["start"], units["end"], strict=True):
+        assert TEXT[start:end] == token
+    rows = prediction["explanations"][0]["rows"]
+    for row in rows:
+        total = row["rest"] + sum(source["weight"] for source in row["sources"])
+        assert total == pytest.approx(1)

@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families as families
 
 from service.errors import ServiceError, statuses_by_name
 from service.metrics import STAGES, Metrics
-from service.predictor import EngineCall, ModelInfo, WorkerHealth
+from service.predictor import EngineCall, EngineState, ModelInfo, WorkerHealth
 from service.worker_slot import WorkerEvent
 
 TYPES = {"counter", "gauge", "histogram", "summary", "untyped"}
@@ -39,6 +39,8 @@ def metrics(info: ModelInfo) -> Metrics:
     metrics.waiting(3, 90)
     metrics.started(2, 70, 128)
     metrics.called(EngineCall(texts=2, tokens=70, padded_tokens=128))
+    metrics.engine_state(EngineState(traces=1, shortages=2, budget_tokens=512))
+    metrics.version_tried("refused")
     metrics.admitted(cached=1, joined=2, queued=3)
     metrics.refused("overloaded", 4)
     metrics.retried(5, lost=True)
@@ -69,7 +71,13 @@ def test_what_is_added_is_counted(metrics: Metrics) -> None:
     assert value("summarizer_written_tokens_total") == 9
     assert value("summarizer_stage_duration_seconds_sum", {"stage": "model"}) == 0.001
     assert value("summarizer_batch_texts_sum") == 2
+    assert value("summarizer_computed_tokens_total") == 70
     assert value("summarizer_padding_tokens_total") == 58
+    assert value("summarizer_traces_total") == 1
+    assert value("summarizer_memory_shortages_total") == 2
+    assert value("summarizer_batch_budget_tokens") == 512
+    assert value("summarizer_version_loads_total", {"outcome": "refused"}) == 1
+    assert value("summarizer_version_loads_total", {"outcome": "served"}) == 0
     assert value("summarizer_queue_texts") == 3
     assert value("summarizer_queue_tokens") == 90
     assert (value("summarizer_workers"), value("summarizer_workers_alive")) == (3, 2)

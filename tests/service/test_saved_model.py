@@ -38,7 +38,7 @@ def toy_graph(tokenizer_sha256: str) -> tuple[Any, dict[str, Any]]:
 
     def spec(name: str, dtype: str) -> Any:
         twos = ("source_ids", "source_keep_mask", "summary_ids", "sentence_ids")
-        rank = dict.fromkeys(twos, 2) | {"num_beams": 0}
+        rank = dict.fromkeys(twos, 2) | {"num_beams": 0, "num_candidates": 0}
         return tf.TensorSpec([None] * rank.get(name, 1), dtype, name=name)
 
     def score_sentences(source_ids: Any, source_keep_mask: Any, sentence_ids: Any) -> Any:
@@ -67,7 +67,7 @@ def toy_graph(tokenizer_sha256: str) -> tuple[Any, dict[str, Any]]:
     def summarize(
         source_ids: Any, source_keep_mask: Any, style_ids: Any, max_new_tokens: Any,
         min_new_tokens: Any, length_penalty: Any, num_beams: Any, strict_support: Any,
-        sentence_ids: Any,
+        sentence_ids: Any, num_candidates: Any,
     ) -> Any:  # fmt: skip
         end = tf.ones_like(source_ids[:, :1])
         summary_ids = tf.concat([source_ids[:, :2], end], axis=1)
@@ -195,6 +195,24 @@ def test_a_sound_artifact_answers(sound: Path, given: str) -> None:
     *rest, last = engine.summarize(texts, replace(OPTIONS, truncation="error"))
     assert all(isinstance(one, Summary) for one in rest)
     assert last == TooLong(tokens=summaries[4].total_source_tokens, limit=70)
+
+
+def test_no_length_and_no_number_of_texts_is_traced_anew_but_a_trace_would_be_seen(
+    sound: Path,
+) -> None:
+    import tensorflow as tf
+
+    engine = load_engine(Settings(artifact=sound, device="cpu"))
+    engine.take_state()
+    words = " ".join(TEXTS)
+    for texts in ([words[:7]], TEXTS, [words, *TEXTS], [words * 9], [words[:20]] * 7):
+        engine.summarize(texts, OPTIONS)
+        engine.summarize(texts, replace(OPTIONS, num_beams=2, truncation="select"))
+    assert engine.take_state().traces == 0
+    doubled = tf.function(lambda x: 2 * x)
+    doubled(tf.zeros(1))
+    doubled(tf.zeros(2))
+    assert engine.take_state().traces >= 2
 
 
 def test_a_lack_of_memory_is_told_apart(sound: Path) -> None:

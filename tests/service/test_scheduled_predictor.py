@@ -7,9 +7,11 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from service.errors import DeadlinePassed, NonFiniteOutput, NotReady, TextTooLong
+from service.explanation.tasks import Scoring
 from service.metrics import Metrics
 from service.predictor import SummarizeOptions
 from service.scheduled_predictor import ScheduledPredictor
@@ -135,3 +137,39 @@ async def test_closing_finishes_what_was_taken(metrics: Metrics) -> None:
     assert [summaries[0].text for summaries in await asyncio.gather(*asked)] == ["sleep", "next"]
     await closing
     assert predictor.health.alive == 0
+
+
+def scoring(style: str = "headline") -> Scoring:
+    ids = np.array([5, 1], np.int32)
+    return Scoring(source_ids=ids, keep=np.ones((3, 2), np.bool_), summary_ids=ids, style=style)
+
+
+async def test_a_task_is_answered_or_fails_alone(
+    predictor: ScheduledPredictor, metrics: Metrics
+) -> None:
+    assert await predictor.compute(scoring()) == 3
+    with pytest.raises(TextTooLong, match="has 99 tokens"):
+        await predictor.compute(scoring("long"))
+    with pytest.raises(NonFiniteOutput):
+        await predictor.compute(scoring("overflow"))
+    with pytest.raises(DeadlinePassed):
+        await predictor.compute(scoring(), timeout_s=0.02)
+    assert texts(metrics, "cached") == 0
+
+
+async def test_a_task_in_the_background_lets_texts_pass(predictor: ScheduledPredictor) -> None:
+    ended: list[str] = []
+
+    async def asked(text: str) -> None:
+        await predictor.summarize([text], OPTIONS)
+        ended.append(text)
+
+    async def background() -> None:
+        await predictor.compute(scoring(), background=True)
+        ended.append("background")
+
+    tasks = [asyncio.create_task(asked("sleep"))]
+    await asyncio.sleep(0)
+    tasks += [asyncio.create_task(background()), asyncio.create_task(asked("late"))]
+    await asyncio.gather(*tasks)
+    assert ended == ["sleep", "late", "background"]

@@ -295,6 +295,30 @@ async def test_who_joins_keeps_a_deadline_of_his_own() -> None:
     assert not [heard for heard in bench.counts.heard if heard[0] == "missed"]
 
 
+async def test_who_joins_too_late_for_his_own_deadline_is_refused_on_arrival() -> None:
+    bench = Bench()
+    first = await bench.submit("a", tokens=640)
+    second = await bench.submit("b", tokens=640)
+    bench.now += 0.25
+    impatient = [
+        await bench.submit("a", left=0.38),  # 0.39 s of it are left
+        await bench.submit("b", left=1.02),  # and 0.64 s come after them
+        await bench.submit("b", "c", left=1.02),
+    ]
+    for task in impatient:
+        with pytest.raises(DeadlineUnmeetable):
+            await task
+    patient = [
+        await bench.submit("a", left=0.40),
+        await bench.submit("b", left=1.04),
+        await bench.submit("b"),
+    ]
+    assert bench.counts.heard[-1] == ("admitted", 0, 1, 0)
+    await bench.calls.end(0)
+    await bench.calls.end(1)
+    assert [await task for task in (first, second, *patient)] == [["A"], ["B"], ["A"], ["B"], ["B"]]
+
+
 async def test_what_the_cache_has_is_not_run_and_never_refused_by_load() -> None:
     cache = ResultCache[str](10 * ENTRY_BYTES, lambda _, result: len(result))
     bench = Bench(cache=cache)
@@ -302,7 +326,7 @@ async def test_what_the_cache_has_is_not_run_and_never_refused_by_load() -> None
     await bench.calls.end(0)
     await bench.submit("running")
     await bench.submit(*"abcdefgh")
-    again = await bench.submit("kept", "a", left=0.001)
+    again = await bench.submit("kept", "a", left=60)
     assert bench.counts.heard[-1] == ("admitted", 1, 1, 0)
     assert await (await bench.submit("kept")) == ["KEPT"]
     await bench.calls.end(1)

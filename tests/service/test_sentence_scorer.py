@@ -11,6 +11,7 @@ from model.sentences import Chunk
 from service.errors import OutOfMemory
 from service.predictor import EngineCall
 from service.sentence_scorer import SentenceScorer
+from service.token_budget import TokenBudget
 
 LIMIT = 70
 
@@ -56,24 +57,27 @@ def test_each_text_gets_its_own_logits_however_its_chunks_are_called(
     most: int, budget: int
 ) -> None:
     head = Head(most)
-    found = SentenceScorer(head, LIMIT, budget, print).logits(TEXTS)
+    found = SentenceScorer(head, LIMIT, TokenBudget(budget), print).logits(TEXTS)
     assert [logits.tolist() for logits in found] == LOGITS
     assert {length for _, length in head.shapes} <= {64, 70}
     assert all(rows * length <= budget or rows == 1 for rows, length in head.shapes)
 
 
 def test_a_chunk_without_memory_is_given_up() -> None:
+    budget = TokenBudget(10_000)
     with pytest.raises(OutOfMemory):
-        SentenceScorer(Head(0), LIMIT, 10_000, print).logits(TEXTS)
+        SentenceScorer(Head(0), LIMIT, budget, print).logits(TEXTS)
+    assert budget.shortages == 3  # five at once, two, one
+    assert budget.tokens == 32  # half of the first chunk
 
 
 def test_no_chunks_are_no_call() -> None:
     head = Head()
-    assert SentenceScorer(head, LIMIT, 10_000, print).logits([]) == []
+    assert SentenceScorer(head, LIMIT, TokenBudget(10_000), print).logits([]) == []
     assert head.shapes == []
 
 
 def test_calls_are_told_with_their_chunks_and_their_padding() -> None:
     told: list[EngineCall] = []
-    SentenceScorer(Head(), LIMIT, 10_000, told.append).logits(TEXTS)
+    SentenceScorer(Head(), LIMIT, TokenBudget(10_000), told.append).logits(TEXTS)
     assert told == [EngineCall(texts=5, tokens=9 + 65 + 70 + 20 + 5, padded_tokens=5 * 70)]

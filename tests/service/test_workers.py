@@ -359,12 +359,39 @@ async def test_replacements_that_cannot_load_are_tried_again_less_and_less_often
     await until(lambda: len(events) >= 8, "tried again and again")
     assert not pool.health.is_ready
     assert pool.health.unable_s > 0
-    waiting = asyncio.create_task(pool.run(("echo", "patient")))
     flag.unlink()
-    assert await asyncio.wait_for(waiting, timeout=30) == "patient"
+    await until(lambda: pool.alive == 1, "another worker")
+    assert await pool.run(("echo", "well again")) == "well again"
     kinds = [event.kind for event in events]
     assert kinds == ["died", *["load_failed"] * (len(kinds) - 2), "restarted"]
     assert pool.health.restarts == 1
+
+
+async def test_where_workers_are_lost_whatever_they_do_nobody_waits_for_the_next(
+    start: Start, tmp_path: Path
+) -> None:
+    flag, events = tmp_path / "flag", list[WorkerEvent]()
+    pool = await start(arguments={"die_if": str(flag)}, on_event=events.append)
+    for _ in range(2):
+        with pytest.raises(WorkerLost, match="while it worked"):
+            await pool.run(("exit", 9))
+    await until(lambda: pool.alive == 1, "another worker")
+    assert await pool.run(("echo", "well")) == "well"  # the row begins anew
+    flag.touch()
+    with pytest.raises(WorkerLost, match="while it worked"):
+        await pool.run(("exit", 9))
+    waiting = [asyncio.create_task(pool.run(("echo", n))) for n in range(3)]
+    for task in waiting:
+        with pytest.raises(WorkerLost, match="whatever they do") as error:
+            await task
+        assert error.value.retry_after_s == 5
+    losses = len([event for event in events if event.kind != "restarted"])
+    assert losses == 2 + 5
+    with pytest.raises(WorkerLost, match="whatever they do"):
+        await pool.run(("echo", "at once"))
+    flag.unlink()
+    await until(lambda: pool.alive == 1, "another worker")
+    assert await pool.run(("echo", "well again")) == "well again"
 
 
 def test_the_back_off_starts_at_once_doubles_and_is_bounded() -> None:

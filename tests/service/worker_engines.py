@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from service.engine import Batch, Reply
+from service.engine import Batch, Reply, TaskReply
 from service.errors import NonFiniteOutput
-from service.predictor import EngineCall, ModelInfo, Summary, TooLong
+from service.explanation.tasks import Scoring
+from service.predictor import EngineCall, EngineState, ModelInfo, Summary, TooLong
 from service.settings import Settings
 
 LIMIT = 40
@@ -29,12 +30,25 @@ def load(_: Settings) -> tuple[ModelInfo, Any]:
     return INFO, handle
 
 
-def handle(batch: Batch) -> Reply:
+def handle(batch: Batch | Scoring) -> Reply | TaskReply:
+    if isinstance(batch, Scoring):
+        return TaskReply(outcome=_answer(batch))
     if "sleep" in batch.texts:
         time.sleep(0.3)
     time.sleep(0.01)
     call = EngineCall(texts=len(batch.texts), tokens=9, padded_tokens=16)
-    return Reply(outcomes=[_outcome(text, batch) for text in batch.texts], calls=[call])
+    outcomes = [_outcome(text, batch) for text in batch.texts]
+    return Reply(outcomes=outcomes, calls=[call], state=EngineState(budget_tokens=99))
+
+
+def _answer(task: Scoring) -> Any:
+    """What the style says; else the number of rows, in a tenth of a second."""
+    if task.style == "long":
+        return TooLong(tokens=99, limit=LIMIT)
+    if task.style == "overflow":
+        return NonFiniteOutput()
+    time.sleep(0.1)
+    return len(task.keep)
 
 
 def _outcome(text: str, batch: Batch) -> Any:
@@ -47,7 +61,8 @@ def _outcome(text: str, batch: Batch) -> Any:
     one = np.ones(1, np.float32)
     return Summary(
         text=written, style=batch.options.style, finish_reason="stop", summary_spans=[None],
-        source_spans=[None], attention=one[None], log_probs=-one, copy_gate=one, copied_share=one,
+        source_spans=[None], summary_ids=one, source_ids=one,
+        attention=one[None], log_probs=-one, copy_gate=one, copied_share=one, generated_prob=one,
         total_source_tokens=words, used_source_tokens=words, used_end=len(text), truncated=False,
         stage_seconds={"tokenize": 0.001, "model": 0.001},
     )  # fmt: skip

@@ -1,0 +1,1 @@
+"""`/explain`: methods of `model.explanation` over the served model, and what they have earned."""

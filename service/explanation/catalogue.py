@@ -1,0 +1,99 @@
+"""Which methods are served of this model, and what each of them has earned."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from model.artifact import SALIENCY, SELF_ATTENTION
+from model.explanation.claims import ALWAYS_SERVED, LOOKED, Evidence, earned_phrase
+from model.explanation.report import evidence as measured_evidence
+from service.errors import RuleBroken
+from service.explanation.schemas import MethodName
+from service.predictor import ModelInfo
+
+METHODS: tuple[MethodName, ...] = get_args(MethodName)
+SLOW = frozenset({"leave_one_out", "ablation"})
+NEEDED_SIGNATURE = {"gradient": SALIENCY, "self_attention": SELF_ATTENTION}
+
+_PLACE = re.compile(r"\{.*?\}")  # in a phrase: filled by each row or score
+_INTERVALS = (
+    "comprehensiveness_area",
+    "normalised_comprehensiveness",
+    "word_tau",
+    "sentence_tau",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """A method that is served.
+
+    Attributes:
+        name: Of the method.
+        evidence: What stands beside its answers, as it is sent.
+    """
+
+    name: MethodName
+    evidence: Mapping[str, Any]
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether it is answered with 202."""
+        return self.name in SLOW
+
+
+def offers(info: ModelInfo, *, unmeasured: bool) -> dict[str, Offer]:
+    """What is served of a model, by name.
+
+    Args:
+        info: The model.
+        unmeasured: Whether methods of which nothing was measured are served too.
+    """
+    found: dict[str, Offer] = {}
+    for name in METHODS:
+        needed = NEEDED_SIGNATURE.get(name)
+        if needed is not None and needed not in info.signatures:
+            continue
+        shown = _evidence(name, info.faithfulness)
+        if shown is None or not (shown["measured"] or unmeasured or name in ALWAYS_SERVED):
+            continue
+        found[name] = Offer(name=name, evidence=shown)
+    return found
+
+
+def check_methods(asked: Iterable[str], offered: Mapping[str, Offer]) -> None:
+    """Whether all that is asked for is served.
+
+    Raises:
+        RuleBroken: something is not; the message names what is.
+    """
+    if missing := [name for name in asked if name not in offered]:
+        raise RuleBroken(
+            f"methods: {', '.join(missing)} is not served of this model; {', '.join(offered)} are"
+        )
+
+
+def _evidence(name: str, report: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """What stands beside a method's answers; none: it was measured and must not be served."""
+    if report is None or (name not in report["methods"] and name != "source_reliance"):
+        return {"measured": False, "phrase": LOOKED}
+    entry = report["methods"].get(name, {})
+    known = measured_evidence(name, report) if entry else Evidence()
+    phrase = earned_phrase(name, known)
+    if phrase is None:
+        return None
+    return {
+        "measured": True,
+        "phrase": _PLACE.sub("…", phrase),
+        "documents": report["documents"],
+        **{figure: _interval(entry.get(figure)) for figure in _INTERVALS},
+        "advantage": dict(known.advantage) or None,
+        "sane": entry.get("sane"),
+    }
+
+
+def _interval(estimate: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    return None if estimate is None else {end: estimate[end] for end in ("mean", "low", "high")}

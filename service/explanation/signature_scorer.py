@@ -1,0 +1,55 @@
+"""The signature `score` as the `Scorer` of `model.explanation`. In a worker; NumPy only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from model.artifact import SCORE_OUTPUTS
+from model.explanation.scorer import Ids, Mask, Scores
+from service.batches import padded_length, source_arrays
+from service.calls import Arrays, Signature, call_in_parts
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignatureScorer:
+    """Scores in one style, in the shapes that searches have too."""
+
+    signature: Signature
+    style_id: int
+    max_source_tokens: int
+    max_batch_tokens: int  # padded source tokens in one call
+
+    def score(self, source_ids: Ids, keep: Mask, summary_ids: Ids) -> Scores:
+        """As `Scorer`, in as many calls as the bound asks for and memory allows.
+
+        Raises:
+            OutOfMemory: there is none for a single mask.
+        """
+        length = padded_length(len(source_ids), self.max_source_tokens)
+        size = max(1, self.max_batch_tokens // length)
+        rows = range(len(keep))
+        parts: dict[int, Arrays] = {}
+        for first in rows[::size]:
+            group = list(rows[first : first + size])
+            for members, outputs in call_in_parts(
+                group, lambda chosen: self._call(source_ids, keep[chosen], summary_ids, length)
+            ):
+                parts[members[0]] = outputs
+        ordered = [parts[first] for first in sorted(parts)]
+        found = {name: np.concatenate([part[name] for part in ordered]) for name in SCORE_OUTPUTS}
+        found["attention_weights"] = found["attention_weights"][:, :, : len(source_ids)]
+        return Scores(**{name: values.astype(np.float64) for name, values in found.items()})
+
+    def _call(self, source_ids: Ids, keep: Mask, summary_ids: Ids, length: int) -> Arrays:
+        rows = len(keep)
+        arrays = source_arrays([source_ids.tolist()] * rows, self.style_id, length)
+        padding = ((0, 0), (0, length - keep.shape[1]))
+        return self.signature(
+            {
+                **arrays,
+                "source_keep_mask": np.pad(keep, padding),
+                "summary_ids": np.tile(summary_ids.astype(np.int32), (rows, 1)),
+            }
+        )

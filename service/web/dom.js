@@ -1,0 +1,85 @@
+/** Elements, text from elsewhere inside sentences of ours, canvases. No markup is ever parsed. */
+
+/**
+ * An element with attributes, listeners (functions) and children (elements or text).
+ * @param {string} tag
+ * @param {Record<string, any>} [attributes] false, null and undefined leave one out
+ * @param {...(Node | string | null | undefined)} children
+ */
+export function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (typeof value === "function") element.addEventListener(name, value);
+    else if (value === true) element.setAttribute(name, "");
+    else if (value !== false && value !== null && value !== undefined)
+      element.setAttribute(name, String(value));
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+/** Characters that turn the direction of what follows, and those that break or blank a line. */
+const STEERING = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
+const BREAKING = /[\u0000-\u001f\u007f\u0085\u2028\u2029]+/g;
+
+/** Text of the user as one line that cannot turn the direction of the sentence around it. */
+export function tame(text) {
+  return text.replace(STEERING, "").replace(BREAKING, " ");
+}
+
+/** The same in quotation marks, and isolated from the sentence's own direction. */
+export function quoted(text) {
+  return `“\u2068${tame(text)}\u2069”`;
+}
+
+/** The same, shortened to some characters; never in the middle of one. */
+export function shortened(text, length) {
+  const letters = [...tame(text).trim()];
+  return letters.length <= length ? letters.join("") : `${letters.slice(0, length - 1).join("")}…`;
+}
+
+/** A share as people say it. Small ones are not rounded away. */
+export function percent(share) {
+  const value = 100 * share;
+  if (value > 0 && value < 0.5) return "under 1 %".replace(" %", "\u00a0%");
+  return `${Math.round(value)}\u00a0%`;
+}
+
+/** Natural logarithms, with their sign. */
+export function nats(value) {
+  const text = Math.abs(value).toFixed(2);
+  return `${value < 0 && Number(text) ? "−" : ""}${text}\u00a0nats`;
+}
+
+/** Sets a canvas to a size in CSS pixels and gives its context, scaled to the screen's pixels. */
+export function prepare(canvas, width, height) {
+  const ratio = window.devicePixelRatio || 1;
+  const [across, down] = [Math.round(width * ratio), Math.round(height * ratio)];
+  if (canvas.width !== across) canvas.width = across;
+  if (canvas.height !== down) canvas.height = down;
+  canvas.style.width = `${width}px`;
+  canvas.style.height = `${height}px`;
+  const context = canvas.getContext("2d");
+  context.setTransform(ratio, 0, 0, ratio, 0, 0);
+  return context;
+}
+
+/** The theme's colours as a canvas takes them; read again after it changes. */
+export function coloursOf(element) {
+  const style = getComputedStyle(element);
+  const colour = (name) => style.getPropertyValue(`--${name}`).trim();
+  return {
+    ink: colour("ink"),
+    quiet: colour("quiet"),
+    paper: colour("paper"),
+    mark: colour("mark"),
+    negative: colour("negative"),
+    accent: colour("accent"),
+    font: style.fontFamily,
+  };
+}
+
+/** How dark a value is drawn: never quite invisible, and darker with every step. */
+export function opacityOf(value, scale) {
+  return scale ? Math.min(1, 0.08 + 0.92 * (Math.abs(value) / scale)) : 0;
+}

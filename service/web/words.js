@@ -1,0 +1,240 @@
+/** Lists of words: how they are pointed at, reached by keys and lit; and the line itself. */
+import { make } from "./dom.js";
+
+/**
+ * Tells its listener of `preview` (a word is pointed at or focused), `move` (reached by an arrow),
+ * `pin` (clicked, tapped, or Enter), `range` (a span is chosen), `clear` and `strike`.
+ */
+export class WordList {
+  /** @param {{isDraggable: boolean}} options whether dragging chooses a span, or text as usual */
+  constructor(root, listener, { isDraggable }) {
+    this.root = root;
+    this.listener = listener;
+    this.items = [];
+    this.group = () => 0; // the number of an item's group
+    this.current = 0;
+    this.anchor = 0;
+    this.dragFrom = null;
+    this.isByPointer = false;
+    root.addEventListener("pointerover", (event) => this.#over(event));
+    root.addEventListener("pointerdown", (event) => this.#down(event, isDraggable));
+    root.addEventListener("click", (event) => this.#click(event));
+    root.addEventListener("focusin", (event) => this.#focusIn(event));
+    root.addEventListener("keydown", (event) => this.#key(event));
+    // Released anywhere: the drag is over.
+    window.addEventListener("pointerup", () => setTimeout(() => this.#released()));
+    window.addEventListener("pointercancel", () => this.#released());
+  }
+
+  /** Takes other items; `group` gives the number of the group that an item is in. */
+  show(items, group) {
+    this.items = items;
+    this.group = group;
+    items.forEach((item, index) => {
+      item.dataset.index = String(index);
+      item.tabIndex = -1;
+    });
+    this.current = Math.min(this.current, Math.max(0, items.length - 1));
+    this.anchor = this.current;
+    if (items.length) items[this.current].tabIndex = 0;
+  }
+
+  /** Moves the tab stop, and the focus where it is wanted. */
+  goTo(index, { focus = false } = {}) {
+    const item = this.items[index];
+    if (!item) return;
+    const former = this.items[this.current];
+    if (former) former.tabIndex = -1;
+    item.tabIndex = 0;
+    this.current = index;
+    if (focus) item.focus();
+  }
+
+  #indexOf(event) {
+    const target = /** @type {Element} */ (event.target);
+    const item = target.closest?.("[data-index]");
+    return item && this.root.contains(item) ? Number(item.dataset.index) : null;
+  }
+
+  #over(event) {
+    const index = this.#indexOf(event);
+    if (index === null || event.pointerType === "touch") return;
+    if (this.dragFrom === null) this.listener.preview(index);
+    else if (index !== this.dragFrom || this.hasDragged) {
+      this.hasDragged = true;
+      this.listener.range(this.dragFrom, index);
+    }
+  }
+
+  #down(event, isDraggable) {
+    const index = this.#indexOf(event);
+    this.isByPointer = true;
+    if (index === null || event.pointerType === "touch" || event.button !== 0) return;
+    if (isDraggable && !event.shiftKey) {
+      this.dragFrom = index;
+      this.hasDragged = false;
+    }
+  }
+
+  #released() {
+    this.dragFrom = null;
+    this.isByPointer = false;
+  }
+
+  #click(event) {
+    const index = this.#indexOf(event);
+    const dragged = this.hasDragged;
+    this.hasDragged = false;
+    if (index === null || dragged) return;
+    this.goTo(index);
+    if (event.shiftKey) return this.listener.range(this.anchor, index);
+    this.anchor = index;
+    this.listener.pin(index);
+  }
+
+  #focusIn(event) {
+    const index = this.#indexOf(event);
+    if (index === null || this.isByPointer) return;
+    this.goTo(index);
+    if (!this.isExtending) this.listener.preview(index);
+  }
+
+  #key(event) {
+    if (event.key === "Escape") {
+      this.anchor = this.current;
+      return this.listener.clear();
+    }
+    if (event.key === "Delete" && this.listener.strike) return this.listener.strike(this.current);
+    if (event.key === "Enter" || event.key === " ") {
+      event.preventDefault();
+      this.anchor = this.current;
+      return this.listener.pin(this.current);
+    }
+    const next = this.#target(event);
+    if (next === null) return;
+    event.preventDefault();
+    if (!event.shiftKey) this.anchor = next;
+    this.isExtending = true;
+    this.goTo(next, { focus: true });
+    this.isExtending = false;
+    if (event.shiftKey) this.listener.range(this.anchor, next);
+    else this.listener.move(next);
+  }
+
+  #target({ key, ctrlKey, altKey, metaKey }) {
+    const last = this.items.length - 1;
+    const by = { ArrowRight: 1, ArrowLeft: -1 }[key];
+    if (by && !altKey && !metaKey) {
+      if (ctrlKey) return this.#otherGroup(by);
+      return Math.max(0, Math.min(last, this.current + by));
+    }
+    if (key === "ArrowDown") return this.#otherGroup(1);
+    if (key === "ArrowUp") return this.#otherGroup(-1);
+    if (key === "Home") return 0;
+    return key === "End" ? last : null;
+  }
+
+  /** The first word of the next group, or of this one, or of the one before. */
+  #otherGroup(by) {
+    const here = this.group(this.current);
+    const firstOf = (group) => {
+      const index = this.items.findIndex((_, at) => this.group(at) >= group);
+      return index < 0 ? this.items.length - 1 : index;
+    };
+    if (by > 0) return firstOf(here + 1);
+    const first = firstOf(here);
+    if (this.current > first || first === 0) return first;
+    return firstOf(this.group(first - 1));
+  }
+}
+
+/** From here on a word counts as copied where only two kinds are told apart. */
+export const COPIED = 0.5;
+const BINS = 9;
+
+/** The step of the ramp for a value between 0 and the scale; 0 for nothing. */
+export function binOf(value, scale) {
+  if (!scale || Math.abs(value) < 0.002) return 0;
+  return Math.max(1, Math.min(BINS, Math.ceil((BINS * Math.abs(value)) / scale)));
+}
+
+/** Gives an element its light: a step of the ramp, and the height of its bar. */
+export function light(element, value, scale) {
+  const bin = binOf(value, scale);
+  if (!bin) return darken(element);
+  element.dataset.bin = String(bin);
+  element.classList.toggle("negative", value < 0);
+  element.style.setProperty("--bar", String(Math.min(1, Math.abs(value) / scale)));
+}
+
+/** Takes it away. */
+export function darken(element) {
+  delete element.dataset.bin;
+  element.classList.remove("negative");
+  element.style.removeProperty("--bar");
+}
+
+export class SummaryPane {
+  constructor(listener) {
+    this.root = make("div", {
+      class: "line",
+      role: "listbox",
+      "aria-label": "Words of the summary: choose one to see where the model looked",
+      "aria-multiselectable": "true",
+      "aria-orientation": "horizontal",
+      dir: "auto",
+    });
+    this.list = new WordList(this.root, listener, { isDraggable: true });
+  }
+
+  show(reading) {
+    const children = [];
+    const items = [];
+    let cursor = 0;
+    for (const word of reading.words) {
+      if (word.start > cursor) children.push(reading.summary.slice(cursor, word.start));
+      const item = wordElement(word);
+      items.push(item);
+      children.push(item);
+      cursor = word.end;
+    }
+    children.push(reading.summary.slice(cursor));
+    this.root.replaceChildren(...children);
+    this.list.show(items, (index) => index);
+  }
+
+  /** Marks the words that were chosen; none with null. */
+  choose(from, to) {
+    this.list.items.forEach((item, index) => {
+      const isChosen = from !== null && index >= from && index <= to;
+      if (isChosen !== (item.getAttribute("aria-selected") === "true"))
+        item.setAttribute("aria-selected", String(isChosen));
+    });
+  }
+
+  /** Lights words by their values. */
+  light(values, scale) {
+    this.list.items.forEach((item, index) => light(item, values[index], scale));
+    this.isLit = true;
+  }
+
+  darken() {
+    if (!this.isLit) return;
+    this.list.items.forEach(darken);
+    this.isLit = false;
+  }
+}
+
+function wordElement(word) {
+  const share = word.copiedShare;
+  const kind = share === null ? null : share >= COPIED ? "copied" : "generated";
+  const item = make("span", {
+    class: ["word", kind, word.isKnown ? null : "unknown"].filter(Boolean).join(" "),
+    role: "option",
+    "aria-selected": "false",
+    dir: "auto",
+  });
+  item.textContent = word.text;
+  if (share !== null) item.style.setProperty("--copied", String(share));
+  return item;
+}

@@ -1,0 +1,182 @@
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench.serving.answers import encoded, plain
+from bench.serving.measures import Cell, Load, cell_of, median_cell, percentile
+from bench.serving.probes import Added, LeftBehind, difference, server_timing
+from bench.serving.raw import Raw
+from bench.serving.systems import BENTOML, OURS, RIVALS
+from bench.serving.tables import (
+    CLIENTS,
+    SHARES,
+    Found,
+    best_of,
+    claims_table,
+    closed_table,
+    left_table,
+    open_table,
+)
+
+NAN = float("nan")
+CELL = Cell(
+    per_s=10.0,
+    p50_ms=5.0,
+    p99_ms=9.0,
+    cpu_ms=20.0,
+    refusal_p50_ms=NAN,
+    refusal_p99_ms=NAN,
+    refused=0.0,
+    left=0.0,
+    broken=0.0,
+)
+
+
+def seen(**changes: Any) -> dict[str, Any]:
+    return {"counts": {"200": 0}, "answers": [], "refusals": []} | changes
+
+
+@pytest.mark.parametrize(
+    ("values", "percent", "expected"),
+    [([1, 2, 3, 4], 50, 2), ([4, 1, 3, 2], 99, 4), ([7], 1, 7), (range(1, 101), 99, 99)],
+)
+def test_a_percentile_is_a_value_that_was_seen(
+    values: Any, percent: float, expected: float
+) -> None:
+    assert percentile(values, percent) == expected
+
+
+def test_of_nothing_there_is_no_percentile() -> None:
+    assert math.isnan(percentile([], 50))
+
+
+def test_a_closed_loop_counts_answers_within_its_time() -> None:
+    load = Load(clients=2, seconds=2.0)
+    cell = cell_of(seen(counts={"200": 3}, answers=[(0.5, 10), (1.9, 30), (2.1, 99)]), load, 0.06)
+    assert cell.per_s == 1.0
+    assert cell.p99_ms == 30
+    assert cell.cpu_ms == pytest.approx(20)  # all three cost processor time
+
+
+def test_an_open_loop_is_counted_once_its_queue_may_have_filled() -> None:
+    load = Load(rate=5, seconds=6.0, patience_s=2.0)
+    found = seen(
+        counts={"200": 3, "429": 4, "left": 2, "broken": 1},
+        answers=[(1.0, 10), (2.5, 20), (5.9, 30)],
+        refusals=[1.0, 2.0, 3.0, 9.0],
+    )
+    cell = cell_of(found, load, 0.0)
+    assert cell.per_s == 0.5
+    assert (cell.refused, cell.left, cell.broken) == (0.4, 0.2, 0.1)
+    assert (cell.refusal_p50_ms, cell.refusal_p99_ms) == (2.0, 9.0)
+
+
+def test_a_cell_without_answers_has_no_cost_a_request() -> None:
+    assert math.isnan(cell_of(seen(counts={"left": 4}), Load(clients=1), 1.0).cpu_ms)
+
+
+def test_medians_leave_out_rounds_without_a_figure() -> None:
+    cells = [
+        replace(CELL, per_s=per_s, refusal_p50_ms=ms) for per_s, ms in [(1, NAN), (5, 2), (3, 4)]
+    ]
+    middle = median_cell(cells)
+    assert middle.per_s == 3
+    assert middle.refusal_p50_ms == 3
+    assert math.isnan(middle.refusal_p99_ms)
+
+
+def test_answers_differ_where_they_do() -> None:
+    ours = {"summary": "A", "attention": [{"weight": 0.5}]}
+    assert difference(ours, {"summary": "A", "attention": [{"weight": 0.50001}]}) is None
+    assert (
+        difference(ours, {"summary": "B", "attention": [{"weight": 0.5}]})
+        == ".summary: other value"
+    )
+    assert difference(ours, {"summary": "A", "attention": [{"weight": 0.6}]}) == (
+        ".attention[0].weight: 0.5 and 0.6"
+    )
+    assert difference(ours, {"summary": "A", "attention": []}) == ".attention: other length"
+    assert difference(ours, {"summary": "A"}) == ": other keys"
+
+
+def test_stages_of_server_timing() -> None:
+    assert server_timing("parse;dur=0.4, model;dur=12.0") == {"parse": 0.4, "model": 12.0}
+
+
+def test_requests_are_wrapped_as_each_system_wants_them() -> None:
+    assert OURS.body({"inputs": "A"}) == '{"inputs": "A"}'
+    assert BENTOML.body({"inputs": "A"}) == '{"requests": [{"inputs": "A"}]}'
+    assert BENTOML.answer(b'[{"usage": 1}]') == OURS.answer(b'{"usage": 1}') == {"usage": 1}
+
+
+def test_a_matrix_is_no_array_for_json_of_others() -> None:
+    matrix = {"weights": np.eye(2), "source_tokens": {"weight": np.ones(2), "token": ["a", "b"]}}
+    body = {"predictions": [{"summary": "A", "attention": matrix}], "usage": {}}
+    lists = {"weights": [[1, 0], [0, 1]], "source_tokens": {"weight": [1, 1], "token": ["a", "b"]}}
+    expected = {"predictions": [{"summary": "A", "attention": lists}], "usage": {}}
+    assert json.loads(encoded(body)) == expected
+    assert json.loads(json.dumps(plain(body))) == expected
+
+
+def test_every_rival_has_settings_to_choose_from() -> None:
+    assert len(RIVALS) == 5
+    assert all(len(rival.settings) >= 3 for rival in RIVALS)
+
+
+@pytest.fixture
+def found() -> Found:
+    loads = dict.fromkeys([*CLIENTS, *SHARES], CELL)
+    slower = {load: replace(cell, per_s=8.0) for load, cell in loads.items()}
+    faster = {count: replace(CELL, per_s=12.5) for count in CLIENTS}
+    return Found(
+        cells={("ours", "none"): loads, ("slow", "none"): slower, ("fast", "none"): faster},
+        missing={"gone": "not measured: it ended"},
+        ours="ours",
+        with_orjson=["slow", "gone"],
+        with_own=["fast"],
+        raw=Raw(batch=8, per_s=12.0, cpu_ms=16.0, tokens=100),
+        capacity={"none": 12.0},
+        added=Added(p50_ms=1.0, p99_ms=2.0, told_p50_ms=0.5, told_p99_ms=1.5),
+        left_behind={"ours": LeftBehind(cpu_s=0.1, batches=0.0)},
+        padded=0.08,
+    )
+
+
+def test_the_best_rival_is_the_one_that_answers_most(found: Found) -> None:
+    assert best_of(found.cells, ["slow", "fast"], "none") == ("fast", 12.5)
+    assert best_of(found.cells, ["gone"], "none")[0] is None
+
+
+def test_claims_are_ratios_and_say_where_a_rival_wins(found: Found) -> None:
+    table = claims_table(found, ["none"])
+    assert "| CPU a request at 32 clients over raw | 1.25 | ≤ 1.30 |" in table
+    assert "| throughput over raw | 0.83 | ≥ 0.80 |" in table
+    assert "the best rival with orjson, none (slow) | 1.25 | ≥ 1.0 |" in table
+    assert "the best rival as it comes, none (fast) | 0.80 **it wins** |" in table
+    assert "| padding in what the model read | 8.0% | ≤ 15 % |" in table
+
+
+def test_nothing_is_claimed_over_a_rival_that_answered_nothing(found: Found) -> None:
+    silent = {load: replace(cell, per_s=0.0) for load, cell in found.cells["slow", "none"].items()}
+    found = replace(found, cells={**found.cells, ("slow", "none"): silent})
+    assert "the best rival with orjson, none (slow) | – |" in claims_table(found, ["none"])
+
+
+def test_tables_name_the_best_and_say_who_is_missing(found: Found) -> None:
+    table = closed_table(found, "none")
+    assert "| fast | **12.5** |" in table
+    assert "| ours | 10.0 |" in table
+    assert "| gone | not measured: it ended |" in table
+    assert "fast" not in open_table(found, "none")  # that load was not put on it
+    assert "| ours | 0.1 | 0 |" in left_table(found)
+
+
+def test_every_row_of_a_table_is_as_wide_as_its_head(found: Found) -> None:
+    for table in (closed_table(found, "none"), open_table(found, "none"), left_table(found)):
+        assert len({line.count("|") for line in table.splitlines()}) == 1

@@ -1,0 +1,264 @@
+"""The page at `/` over the shipped model: what a person does with it, from text to link."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, expect
+
+from tests.browser.answers import answer, answering, lit, summarize, without_explanations
+from tests.browser.conftest import Watched, assert_clean
+
+TEXT = (
+    "The Department of Transport announced today that it will award 48 million dollars to repair "
+    "120 bridges in rural counties. The grants will go to 34 counties, and most of the work is "
+    "expected to begin next spring. Officials said that the oldest of the bridges was built in "
+    "1921 and has been closed to heavy trucks since 2019."
+)
+
+
+@pytest.fixture(scope="module")
+def watched(browser: Browser, shipped_port: int) -> Iterator[Watched]:
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page.set_default_timeout(60_000)
+    expect.set_options(timeout=60_000)
+    watched = Watched(page, f"http://127.0.0.1:{shipped_port}")
+    watched.open("/")
+    summarize(page, TEXT)
+    yield watched
+    assert_clean(watched)
+    expect.set_options(timeout=5_000)
+    page.close()
+
+
+@pytest.fixture
+def page(watched: Watched) -> Page:
+    """The same page again and again; it shows an answer of the shipped model."""
+    if not watched.page.locator("attention-view .line .word").count():
+        summarize(watched.page, TEXT)
+    return watched.page
+
+
+def line(page: Page) -> str:
+    return page.locator("attention-view .line").inner_text()
+
+
+def section(page: Page, heading: str) -> Any:
+    return page.locator("section", has=page.get_by_role("heading", name=heading, exact=True)).last
+
+
+def asked(page: Page, action: Any) -> dict[str, Any]:
+    """What the page asks `/predict` for in the course of an action."""
+    with page.expect_request("**/predict") as request:
+        action()
+    body: dict[str, Any] = json.loads(request.value.post_data or "")
+    return body
+
+
+def test_a_text_becomes_a_line_whose_words_light_the_text(page: Page) -> None:
+    words = line(page).split()
+    assert 3 <= len(words) <= 40
+    page.locator("attention-view .line .word").first.hover()
+    assert lit(page)
+    expect(page.locator("attention-view .line .word.copied").first).to_be_visible()
+    expect(page.locator("#about-text")).to_have_text(f"{len(TEXT)} characters")
+    expect(page.locator("#model")).to_contain_text("Model summarizer")
+
+
+def test_style_length_capitals_and_reading_are_asked_for(page: Page) -> None:
+    page.locator("#compose").evaluate("fold => (fold.open = true)")
+    page.locator("#style").select_option(index=1)
+    for name, value in (("length", "short"), ("case", "title"), ("truncation", "select")):
+        page.locator(f"#{name}").select_option(value)
+    body = asked(page, page.locator("#submit").click)
+    assert body["style"] == page.locator("#style").input_value()
+    assert body["case"] == "title"
+    assert body["truncation"] == "select"
+    assert body["length_penalty"] == 0
+    assert body["max_new_tokens"] <= 16
+    assert (body["attention"], body["offset_unit"], body["unit"]) == ("matrix", "utf16", "word")
+    assert body["inputs"] == TEXT
+    expect(page.locator("#compose")).not_to_have_attribute("open", "")
+    for name, value in (("length", "usual"), ("case", "sentence"), ("truncation", "lead")):
+        page.locator(f"#{name}").evaluate("(field, value) => (field.value = value)", value)
+    page.locator("#style").evaluate("field => (field.selectedIndex = 1)")
+
+
+def test_light_falls_on_pieces_of_words_if_asked(page: Page) -> None:
+    body = asked(page, lambda: page.locator("#unit").select_option("token"))
+    assert body["unit"] == "token"
+    asked(page, lambda: page.locator("#unit").select_option("word"))
+
+
+def test_key_sentences_are_found_in_the_text(page: Page) -> None:
+    listed = section(page, "Key sentences").locator("li")
+    assert 1 <= listed.count() <= 3
+    sentence = listed.last.locator(".quote").inner_text()
+    assert sentence in TEXT
+    listed.last.get_by_role("button", name="Show in the text").click()
+    expect(page.locator("attention-view .sentence.best")).to_have_text(sentence)
+
+
+def test_a_candidate_is_shown_with_its_own_attention(page: Page) -> None:
+    listed = section(page, "Candidates").locator("li")
+    first, second = (listed.nth(index).locator(".quote").inner_text() for index in (0, 1))
+    listed.nth(1).get_by_role("button", name="Look at it").click()
+    expect(page.locator("attention-view .line")).to_have_text(second)
+    assert lit(page)
+    listed.nth(0).get_by_role("button", name="Look at it").click()
+    expect(page.locator("attention-view .line")).to_have_text(first)
+
+
+def test_a_method_stands_beside_its_evidence(page: Page) -> None:
+    part = section(page, "Method")
+    phrases = {
+        entry["method"]: entry["phrase"]
+        for entry in page.request.get(page.url.split("#")[0] + "info").json()["explanations"][
+            "methods"
+        ]
+    }
+    chosen = part.get_by_label("Method", exact=True)
+    for name in ("copy_split", "leave_one_out", "source_reliance", "attention"):
+        if name not in phrases:
+            continue
+        chosen.select_option(name)
+        expect(part.locator(".phrase")).to_have_text(phrases[name])
+        expect(part.locator(".note").first).to_have_text(re.compile("easured on"))
+        if name == "copy_split":
+            expect(page.locator("attention-view .ledger")).to_contain_text("generated")
+        if name == "leave_one_out":
+            expect(page.locator("attention-view .saying")).to_contain_text("nats")
+
+
+def test_the_attention_is_put_to_the_test_on_this_text(page: Page) -> None:
+    page.get_by_role("button", name="Test the attention on this text").click()
+    expect(section(page, "Method")).to_contain_text(
+        re.compile(r"five words most looked at.* changes by .*nats; without five random words by")
+    )
+
+
+def test_remove_and_see(page: Page) -> None:
+    part = section(page, "Remove and see")
+    page.locator("attention-view .source .word").first.click()
+    body = asked(page, lambda: page.keyboard.press("Delete"))
+    assert body["inputs"] == TEXT[TEXT.index(". ") + 1 :]
+    expect(page.locator("attention-view .sentence.struck")).to_have_count(1)
+    expect(part.locator(".quote.new")).not_to_be_empty()
+    expect(part.get_by_role("row")).to_have_count(1 + len(re.findall(r"\S+", line(page))))
+    part.get_by_role("button", name="Put all back").click()
+    expect(page.locator("attention-view .sentence.struck")).to_have_count(0)
+    expect(part.get_by_role("table")).to_have_count(0)
+    page.keyboard.press("Escape")
+
+
+def test_a_link_holds_no_text_unless_asked(watched: Watched, page: Page, browser: Browser) -> None:
+    words = page.locator("attention-view .line .word")
+    words.nth(1).click()
+    words.nth(2).click(modifiers=["Shift"])
+    page.get_by_role("button", name="Make a link").click()
+    expect(page.locator("#link")).to_have_value(re.compile("t=1-2"))
+    bare = page.locator("#link").input_value()
+    assert "text=" not in bare
+    page.get_by_label("with the text in it").check()
+    page.get_by_role("button", name="Make a link").click()
+    expect(page.locator("#link")).to_have_value(re.compile("text="))
+    full = page.locator("#link").input_value()
+    assert "Transport" not in full
+
+    other = browser.new_page()
+    other.set_default_timeout(60_000)
+    other.goto(bare)
+    expect(other.locator("#status")).to_contain_text("holds no text")
+    expect(other.locator("#result")).to_be_hidden()
+    with other.expect_request("**/predict") as request:
+        other.goto("about:blank")
+        other.goto(full)
+    assert "#" not in request.value.url
+    chosen = other.locator("attention-view .line [aria-selected=true]")
+    expect(chosen).to_have_count(2)
+    assert other.locator("attention-view .text").inner_text() == TEXT
+    other.close()
+    page.get_by_label("with the text in it").uncheck()
+
+
+def test_a_file_can_be_dropped_or_opened(page: Page, tmp_path: Path) -> None:
+    file = tmp_path / "note.txt"
+    file.write_text("A note about the tram.", encoding="utf-8")
+    page.locator("#file").set_input_files(file)
+    expect(page.locator("#text")).to_have_value("A note about the tram.")
+    page.locator("#form").evaluate(
+        """form => {
+          const data = new DataTransfer();
+          data.items.add(new File(["Dropped text."], "x.txt", { type: "text/plain" }));
+          form.dispatchEvent(new DragEvent("drop", { dataTransfer: data, cancelable: true }));
+        }"""
+    )
+    expect(page.locator("#text")).to_have_value("Dropped text.")
+    page.locator("#text").evaluate("(field, text) => (field.value = text)", TEXT)
+
+
+def test_warnings_say_what_they_mean(page: Page) -> None:
+    named = [
+        "very_short_input",
+        "not_english",
+        "low_confidence",
+        "unsupported_words",
+        "legal_status",
+    ]
+    with answering(page, answer(TEXT, warnings=named)):
+        summarize(page, TEXT)
+    expect(page.locator("#warnings li")).to_have_count(5)
+    expect(page.locator("#warnings")).to_contain_text(
+        "a name or a number that the text does not have"
+    )
+    summarize(page, TEXT)
+
+
+def test_a_refusal_is_told_in_the_words_of_the_service(page: Page) -> None:
+    page.locator("#compose").evaluate("fold => (fold.open = true)")
+    page.locator("#text").fill("   ")
+    page.locator("#submit").click()
+    expect(page.locator("#problem")).to_contain_text("inputs must hold text")
+    page.locator("#text").fill(TEXT)
+
+
+def test_a_matrix_that_is_too_large_is_shown_in_short(page: Page) -> None:
+    problem = {"detail": "too large", "error_type": "attention-too-large"}
+
+    def refuse(route: Route) -> None:
+        if '"matrix"' in (route.request.post_data or ""):
+            route.fulfill(status=422, json=problem)
+        else:
+            route.continue_()
+
+    page.route("**/predict", refuse)
+    summarize(page, TEXT)
+    page.unroute("**/predict")
+    expect(page.locator("attention-view .saying")).to_contain_text("elsewhere or on the end mark")
+    summarize(page, TEXT)
+
+
+def test_without_explanations_nothing_is_offered_that_needs_them(
+    browser: Browser, shipped_port: int
+) -> None:
+    page = browser.new_page()
+    page.set_default_timeout(60_000)
+    watched = Watched(page, f"http://127.0.0.1:{shipped_port}")
+    without_explanations(page)
+    watched.open("/")
+    summarize(page, TEXT)
+    for heading in ("Candidates", "Remove and see", "Key sentences", "Link"):
+        expect(page.get_by_role("heading", name=heading, exact=True)).to_be_visible()
+    expect(page.get_by_role("heading", name="Method", exact=True)).to_have_count(0)
+    expect(page.get_by_role("button", name="Look at it")).to_have_count(0)
+    page.get_by_role("button", name="Strike it out").click()
+    expect(page.locator(".quote.new")).not_to_be_empty()
+    expect(page.locator("section", has_text="Remove and see").get_by_role("table")).to_have_count(0)
+    assert not any(url.endswith("/explain") for url in watched.requested)
+    assert_clean(watched)
+    page.close()
