@@ -1,0 +1,1 @@
+"""The exported search beside CTranslate2 and the bound: `python -m bench.engine`."""

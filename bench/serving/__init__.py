@@ -1,0 +1,1 @@
+"""Our service beside five frameworks over the same engine: `python -m bench.serving`."""

@@ -1,0 +1,1 @@
+"""The same engine behind other people's servers, each as its handbook has it."""

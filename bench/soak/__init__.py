@@ -1,0 +1,1 @@
+"""Mixed traffic with faults, for long: `python -m bench.soak`."""
