@@ -104,7 +104,7 @@ class Watched:
 
     def __post_init__(self) -> None:
         self.page.on("request", self._on_request)
-        self.page.on("requestfailed", lambda r: self.faults.append(f"failed: {r.url} {r.failure}"))
+        self.page.on("requestfailed", self._on_failed)
         self.page.on("response", self._on_response)
         self.page.on("console", self._on_console)
         self.page.on("pageerror", lambda error: self.faults.append(f"error: {error}"))
@@ -124,6 +124,11 @@ class Watched:
     def _on_response(self, response: Response) -> None:
         if response.status >= 400 and not response.url.endswith("/predict"):
             self.faults.append(f"{response.status}: {response.url}")
+
+    def _on_failed(self, request: Request) -> None:
+        # The page gives up questions whose answer nobody waits for any more.
+        if request.failure != "net::ERR_ABORTED" or request.method != "POST":
+            self.faults.append(f"failed: {request.url} {request.failure}")
 
     def _on_console(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning") and not _is_an_answer(message):
