@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -70,12 +71,29 @@ def randomised(exported: ExportedModel, seed: int = 0) -> Iterator[tuple[str, Sc
     Raises:
         ValueError: a stage names no weight of this model.
     """
+    for stage in shuffled({w.name: w for w in exported.weights}, CASCADE, seed):
+        yield stage, scorers(exported)
+
+
+def shuffled(
+    weights: Mapping[str, Any], stages: Mapping[str, tuple[str, ...]], seed: int
+) -> Iterator[str]:
+    """Shuffles the weights of one stage after the other in place.
+
+    Args:
+        weights: Variables of TensorFlow or Keras, by name.
+        stages: By stage the beginnings of its weights' names.
+        seed: Of the permutations.
+
+    Raises:
+        ValueError: a stage names none of the weights.
+    """
     rng = np.random.default_rng(seed)
-    for stage, beginnings in CASCADE.items():
-        chosen = [w for w in exported.weights if w.name.startswith(beginnings)]
+    for stage, beginnings in stages.items():
+        chosen = [weight for name, weight in weights.items() if name.startswith(beginnings)]
         if not chosen:
             raise ValueError(f"the cascade's stage {stage!r} has no weights in this model")
         for weight in chosen:
             values = weight.numpy()
             weight.assign(rng.permutation(values.reshape(-1)).reshape(values.shape))
-        yield stage, scorers(exported)
+        yield stage

@@ -13,7 +13,7 @@ import numpy as np
 from model.explanation.document import Document, keep_masks
 from model.explanation.methods.removal import without_each
 from model.explanation.metrics import BUDGETS, Order, budget_size
-from model.explanation.scorer import Floats, Mask, Scorer
+from model.explanation.scorer import Floats, Mask, Scorer, log_probs
 
 
 class Bounds(NamedTuple):
@@ -67,13 +67,13 @@ def _losses(scorer: Scorer, document: Document, hidden: Mask) -> Floats:
     kept = np.tile(~hidden, (len(left), 1))
     kept[np.arange(len(left)), left] = False
     masks = keep_masks(document.words, kept)
-    found = scorer.score(document.source_ids, masks, document.summary_ids).log_probs
+    found = log_probs(scorer, document.source_ids, masks, document.summary_ids)
     losses = np.full(len(hidden), -np.inf)
     losses[left] = _harm(found)
     return losses
 
 
-def _harm(log_probs: Floats) -> Floats:
+def _harm(found: Floats) -> Floats:
     """(N,): the mean probability a token, negated."""
-    harm: Floats = -np.exp(log_probs).mean(axis=1)
+    harm: Floats = -np.exp(found).mean(axis=1)
     return harm

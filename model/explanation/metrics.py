@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.explanation.document import Document, all_kept, keep_masks
-from model.explanation.scorer import Floats, Mask, Scorer, Scores
+from model.explanation.scorer import Floats, Mask, Scorer, Scores, log_probs
 
 BUDGETS = (0.05, 0.10, 0.20, 0.50)
 """Shares of the words that are hidden, or that alone are kept."""
@@ -50,7 +50,7 @@ def erase(scorer: Scorer, document: Document, orders: Sequence[Order]) -> list[E
     """What each order of words explains, all in one batch of 1 + 2K scores an order."""
     masks = [keep_masks(document.words, erasure_masks(order)) for order in orders]
     batch = np.concatenate([all_kept(document), *masks])
-    found = scorer.score(document.source_ids, batch, document.summary_ids).log_probs
+    found = log_probs(scorer, document.source_ids, batch, document.summary_ids)
     blocks = found[1:].reshape(len(orders), 2 * len(BUDGETS), -1)
     return [erasure(found[0], block) for block in blocks]
 

@@ -8,6 +8,7 @@ nothing.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,23 +49,26 @@ def checked_scores(scorer: Scorer, document: Document) -> dict[str, Floats]:
 
 
 def cascade(
-    scorer_of: ScorerOf, stages: Stages, documents: Sequence[Document]
+    scorer_of: ScorerOf, stages: Stages, documents: Sequence[Document], threads: int = 1
 ) -> dict[str, dict[str, float]]:
     """Mean Spearman correlation of each method's scores with themselves, by stage and method.
 
     Of the correlation of scores and that of their sizes the larger counts. Scores that are all
     the same correlate with nothing: 0.
     """
-    own = [checked_scores(scorer_of(document.style), document) for document in documents]
     found: dict[str, dict[str, float]] = {}
-    for stage, random_of in stages:
-        other = [checked_scores(random_of(document.style), document) for document in documents]
-        found[stage] = {
-            method: float(
-                np.mean([_likeness(a[method], b[method]) for a, b in zip(own, other, strict=True)])
-            )
-            for method in own[0]
-        }
+    with ThreadPoolExecutor(threads) as executor:
+
+        def checked(scorer_of: ScorerOf) -> list[dict[str, Floats]]:
+            return [*executor.map(lambda d: checked_scores(scorer_of(d.style), d), documents)]
+
+        own = checked(scorer_of)
+        for stage, random_of in stages:
+            pairs = [*zip(own, checked(random_of), strict=True)]
+            found[stage] = {
+                method: float(np.mean([_likeness(a[method], b[method]) for a, b in pairs]))
+                for method in own[0]
+            }
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,3 +36,18 @@ class Scorer(Protocol):
             keep: (N, S), False hides a position as a key everywhere; positions stay.
             summary_ids: (T,), without padding.
         """
+
+
+@runtime_checkable
+class BriefScorer(Scorer, Protocol):
+    """One that can leave the attention, N x T x S numbers, where it was computed."""
+
+    def log_probs(self, source_ids: Ids, keep: Mask, summary_ids: Ids) -> Floats:
+        """`log_probs` of `score`, and nothing else."""
+
+
+def log_probs(scorer: Scorer, source_ids: Ids, keep: Mask, summary_ids: Ids) -> Floats:
+    """The log-probabilities (N, T) of one summary under N keep masks."""
+    if isinstance(scorer, BriefScorer):
+        return scorer.log_probs(source_ids, keep, summary_ids)
+    return scorer.score(source_ids, keep, summary_ids).log_probs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -68,6 +69,7 @@ def measure(
     scorer_of: ScorerOf,
     documents: Sequence[Document],
     progress: Callable[[int], None] = lambda _: None,
+    threads: int = 1,
 ) -> list[Figures]:
     """The figures of every document.
 
@@ -75,12 +77,18 @@ def measure(
         scorer_of: The model.
         documents: At least two, since each one's positions are judged by the others.
         progress: Told how many documents are done.
+        threads: Documents at a time, where the model can be asked by several.
     """
-    attentions = [_attention(_whole(scorer_of(d.style), d)) for d in documents]
+
+    def one(document: Document, positions: Floats) -> Figures:
+        return measure_document(scorer_of(document.style), document, positions)
+
     found = []
-    for document, positions in zip(documents, position_alone(attentions), strict=True):
-        found.append(measure_document(scorer_of(document.style), document, positions))
-        progress(len(found))
+    with ThreadPoolExecutor(threads) as executor:
+        attentions = executor.map(lambda d: _attention(_whole(scorer_of(d.style), d)), documents)
+        for figures in executor.map(one, documents, position_alone([*attentions])):
+            found.append(figures)
+            progress(len(found))
     return found
 
 

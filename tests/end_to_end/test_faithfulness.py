@@ -16,7 +16,14 @@ from model.explanation.scorer import Scores
 from model.explanation.study import BASELINES, METHODS
 from model.exported import ExportedModel
 from model.exported_scorer import BATCH, CASCADE, randomised, scorers
-from model.faithfulness import GOLDEN, choose, golden_scores, main, write_summaries
+from model.faithfulness import (
+    GOLDEN,
+    choose,
+    exported_model,
+    golden_scores,
+    main,
+    write_summaries,
+)
 from model.train import BUILT_IN
 
 DOCUMENTS = 3
@@ -38,7 +45,8 @@ def report(artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str
 
 @pytest.fixture(scope="module")
 def document(artifact: Path) -> Document:
-    return write_summaries(ExportedModel(artifact), choose([str(BUILT_IN)], 2))[0]
+    model = exported_model(ExportedModel(artifact))
+    return write_summaries(model, choose([str(BUILT_IN)], 2, model.tokenizer))[0]
 
 
 def test_the_report_says_what_was_measured_on_what(report: dict[str, Any], artifact: Path) -> None:

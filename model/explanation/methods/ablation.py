@@ -18,7 +18,8 @@ PENALTY = 0.02
 """Of the lasso, in standard deviations of the log-probability."""
 
 SWEEPS = 200
-"""Rounds of coordinate descent; few dozen units settle long before."""
+SETTLED = 1e-10
+"""Rounds of coordinate descent, at most, and the largest step that ends them before."""
 
 
 @dataclass(frozen=True)
@@ -85,9 +86,12 @@ def _descend(columns: Floats, goal: Floats) -> Floats:
     """Weights of standardised columns (N, U) for a standardised goal (N,)."""
     weights, residual = np.zeros(columns.shape[1]), goal.copy()
     for _ in range(SWEEPS):
+        before = weights.copy()
         for i, column in enumerate(columns.T):
             pull = weights[i] + column @ residual / len(goal)
             new = np.sign(pull) * max(abs(pull) - PENALTY, 0.0)
             residual -= (new - weights[i]) * column
             weights[i] = new
+        if np.abs(weights - before).max(initial=0.0) <= SETTLED:
+            break
     return weights

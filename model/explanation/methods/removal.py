@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.explanation.document import Document, Units, all_kept, count, keep_masks
-from model.explanation.scorer import Floats, Mask, Scorer
+from model.explanation.scorer import Floats, Mask, Scorer, log_probs
 
 TOP_SENTENCES = 3
 """Sentences whose words are hidden one by one."""
@@ -30,12 +30,12 @@ def without_each(scorer: Scorer, document: Document, units: Units) -> Floats:
     """The log-probabilities (U + 1, T) of the whole text, and without each unit."""
     kept = ~np.eye(count(units), dtype=np.bool_)
     masks = np.concatenate([all_kept(document), keep_masks(units, kept)])
-    return scorer.score(document.source_ids, masks, document.summary_ids).log_probs
+    return log_probs(scorer, document.source_ids, masks, document.summary_ids)
 
 
-def losses(log_probs: Floats, target: Floats | None = None) -> Floats:
+def losses(without: Floats, target: Floats | None = None) -> Floats:
     """The nats (U,) lost, from what `without_each` returns."""
-    found = _summed(log_probs, target)
+    found = _summed(without, target)
     lost: Floats = found[0] - found[1:]
     return lost
 
@@ -85,17 +85,17 @@ def source_reliance(scorer: Scorer, document: Document) -> Floats:
     """
     nothing = keep_masks(document.words, np.zeros((1, count(document.words)), np.bool_))
     masks = np.concatenate([all_kept(document), nothing])
-    with_text, without = scorer.score(document.source_ids, masks, document.summary_ids).log_probs
+    with_text, without = log_probs(scorer, document.source_ids, masks, document.summary_ids)
     lost: Floats = with_text - without
     return lost
 
 
 def log_prob(scorer: Scorer, document: Document, masks: Mask, target: Floats | None) -> Floats:
     """The summary's log-probability (N,) in nats under each mask, summed over what is asked."""
-    found = scorer.score(document.source_ids, masks, document.summary_ids).log_probs
+    found = log_probs(scorer, document.source_ids, masks, document.summary_ids)
     return _summed(found, target)
 
 
-def _summed(log_probs: Floats, target: Floats | None) -> Floats:
-    total: Floats = log_probs.sum(axis=1) if target is None else log_probs @ target
+def _summed(found: Floats, target: Floats | None) -> Floats:
+    total: Floats = found.sum(axis=1) if target is None else found @ target
     return total
