@@ -7,10 +7,11 @@ that also stands in the source, and one that stands there twice, are one choice 
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from keras import ops
+from keras import backend, ops
 
 from model.attention import Tensor
 
@@ -31,21 +32,24 @@ class Choices(NamedTuple):
         """C, a number or a scalar tensor."""
         return ops.shape(self.ids)[1]
 
-    def of(self, table: Any) -> Tensor:
-        """(V,) values of tokens to (B or 1, 1, C) values of choices."""
-        return ops.take(ops.convert_to_tensor(table), self.ids, axis=0)[:, None, :]
-
     def spread(self, values: Tensor) -> Tensor:
         """Sums values (B, K, S) of source positions into (B, K, C)."""
         slots = ops.broadcast_to(self.slots[:, None, :], ops.shape(values))
         return add_at(slots, values, self.count)
 
+    def least(self, values: Tensor, otherwise: int) -> Tensor:
+        """The least of values int32 (B, S) of source positions: (B, C), or at most `otherwise`."""
+        batch, count = ops.shape(values)[0], self.count
+        slots = self.slots + ops.arange(batch)[:, None] * count
+        flat = ops.reshape(-values, (-1,)), ops.reshape(slots, (-1,))
+        most = ops.segment_max(*flat, num_segments=batch * count)
+        return ops.reshape(-ops.maximum(most, -otherwise), (batch, count))
+
     def tokens(self, chosen: Tensor) -> Tensor:
-        """The token ids int32 (B, K) of choices."""
+        """The token ids int32 (B, K, …) of choices."""
         if self.ids.shape[0] == 1:
-            return ops.take(self.ids[0], chosen)
-        first = ops.arange(ops.shape(chosen)[0]) * ops.cast(self.count, "int32")
-        return ops.take(ops.reshape(self.ids, (-1,)), chosen + first[:, None])
+            return gather(self.ids[0], chosen)
+        return pick(self.ids, chosen)
 
 
 def all_tokens(vocab_size: int) -> Choices:
@@ -74,6 +78,43 @@ def choices_for(source_ids: Tensor, vocab_size: int, num_common: int) -> Choices
         closed=ops.concatenate([open_, closed], axis=1)[:, None, :],
         slots=ops.where(common, source_ids, num_common + first),
     )
+
+
+class Offer(NamedTuple):
+    """What a step chooses from: all choices in their order, or N of them for each hypothesis."""
+
+    ids: Tensor  # int32 (B or 1, K or 1, N): tokens
+    places: Tensor | None = None  # int32 (B, K, N): theirs among the choices; None is all
+
+    def of(self, table: Tensor) -> Tensor:
+        """(V,) values of tokens to values of what is offered."""
+        return gather(table, self.ids)
+
+    def pick(self, values: Tensor) -> Tensor:
+        """(B, C) or (B, K, C) values of all choices to values (B, K or 1, N)."""
+        if self.places is None:
+            return values if len(values.shape) == 3 else values[:, None]
+        return pick(values, self.places)
+
+
+def gather(values: Any, indices: Tensor) -> Tensor:
+    """The rows of `values` that `indices`, none of them negative, name.
+
+    It is `ops.take`, which in a graph of TensorFlow costs seven operations where this is one.
+    """
+    if backend.backend() != "tensorflow":
+        return ops.take(values, indices, axis=0)
+    import tensorflow as tf
+
+    return tf.gather(values, indices)
+
+
+def pick(values: Tensor, index: Tensor) -> Tensor:
+    """Of values (B, C) or (B, K, C) those that `index` (B, K, …) names on the last axis."""
+    shape = ops.shape(values)
+    rows = ops.arange(math.prod(shape[:-1])) * shape[-1]
+    first = ops.reshape(rows, (*shape[:-1], *[1] * (len(index.shape) - len(shape) + 1)))
+    return gather(ops.reshape(values, (-1,)), index + ops.cast(first, index.dtype))
 
 
 def add_at(places: Tensor, values: Tensor, count: Any) -> Tensor:

@@ -12,12 +12,18 @@ from typing import Any, NamedTuple
 from keras import ops, tree
 
 from model.attention import Tensor
-from model.choices import Choices
+from model.choices import Choices, Offer, all_tokens, gather, pick
 from model.filters import IMPOSSIBLE, Filter, Moment, SearchOptions
 from model.tokenizer import EOS_ID, PAD_ID
 
 HEADWAY = 6
 """Tokens that a hypothesis may still write at no cost before others are taken to have won."""
+
+GROUPS, GROUP = 16, 16
+"""A step first looks only at the groups of choices in which the likeliest are."""
+
+LEAST_NARROWED = 2 * GROUPS * GROUP
+"""Of so few choices all are looked at."""
 
 State = tuple[Tensor, ...]
 StepFunction = Callable[[Tensor, State], tuple[Tensor, State]]
@@ -28,7 +34,6 @@ class Hypotheses(NamedTuple):
     """The beam: (B, K, …)."""
 
     ids: Tensor  # int32 (B, K, T)
-    chosen: Tensor  # int32 (B, K, T): the same as choices
     last: Tensor  # int32 (B, K)
     log_prob: Tensor  # float32 (B, K)
     length: Tensor  # int32 (B, K), `<eos>` counted
@@ -98,7 +103,6 @@ def _first(
     log_prob = ops.where(ops.arange(beams) > 0, IMPOSSIBLE, 0.0)[None, :]
     return Hypotheses(
         ids=nothing,
-        chosen=nothing,
         last=zeros + ops.cast(start_ids, "int32")[:, None],
         log_prob=log_prob + ops.zeros((batch, beams)),
         length=zeros,
@@ -117,23 +121,59 @@ def _advance(
     choices: Choices | None,
 ) -> Hypotheses:
     log_probs, state = step(beam.last, beam.state)  # (B, K, C)
-    moment = Moment(step_number, beam.chosen, options)
-    for one, filter_state in zip(filters, beam.filter_states, strict=True):
-        log_probs = one.judge(log_probs, filter_state, moment)
-    count = ops.shape(log_probs)[2]
-    only_pad = ops.where(ops.arange(count) == PAD_ID, 0.0, IMPOSSIBLE)
-    log_probs = ops.where(beam.finished[:, :, None], only_pad, log_probs)
-    total = beam.log_prob[:, :, None] + log_probs
+    choices = choices or all_tokens(ops.shape(log_probs)[2])
     length = ops.where(beam.finished, beam.length, step_number + 1)
     divisor = penalty(length, options.length_penalty)  # (B, K)
-    ranked = ops.reshape(total / divisor[:, :, None], (-1, options.num_beams * count))
-    best, index = ops.top_k(ranked, options.num_beams)  # (B, K)
-    parent, chosen = index // count, index % count
-    token = chosen if choices is None else choices.tokens(chosen)
+
+    def rank(offer: Offer) -> tuple[Tensor, Tensor, Tensor]:
+        """The best scores (B, K), their parents and their tokens."""
+        judged = offer.pick(log_probs)  # (B, K, N)
+        moment = Moment(step_number, beam.ids, options, offer)
+        for one, filter_state in zip(filters, beam.filter_states, strict=True):
+            judged = one.judge(judged, filter_state, moment)
+        count = ops.shape(judged)[2]
+        only_pad = ops.where(ops.arange(count) == PAD_ID, 0.0, IMPOSSIBLE)
+        judged = ops.where(beam.finished[:, :, None], only_pad, judged)
+        total = (beam.log_prob[:, :, None] + judged) / divisor[:, :, None]
+        flat = ops.reshape(total, (-1, options.num_beams * count))
+        best, index = ops.top_k(flat, options.num_beams)  # (B, K)
+        parent, place = index // count, index % count
+        if offer.places is None:
+            return best, parent, choices.tokens(place)
+        return best, parent, pick(ops.reshape(offer.ids, ops.shape(flat)), index)
+
+    everything = Offer(choices.ids[:, None])
+    if choices.num_common < LEAST_NARROWED:
+        best, parent, token = rank(everything)
+    else:
+        offer, outside = likeliest(log_probs, beam.finished, choices)
+        narrow = rank(offer)
+        outside = ops.where(beam.finished, IMPOSSIBLE, outside)
+        reachable = ops.max((beam.log_prob + outside) / divisor, axis=1)
+        sure = ops.all(narrow[0][:, -1] > reachable)
+        best, parent, token = ops.cond(sure, lambda: narrow, lambda: rank(everything))
     rows = _flat(parent)
     kept = _reorder(beam._replace(state=state, length=length), rows)
     log_prob = best * _of_parents(divisor, rows)
-    return _extend(kept, step_number, token, chosen, log_prob, options, filters)
+    return _extend(kept, step_number, token, log_prob, options, filters)
+
+
+def likeliest(log_probs: Tensor, finished: Tensor, choices: Choices) -> tuple[Offer, Tensor]:
+    """Some choices of each hypothesis, and a bound (B, K) on the log-probability of all others.
+
+    A finished hypothesis is offered the first choices, among which padding is.
+    """
+    batch, beams, count = ops.shape(log_probs)
+    width = count // GROUP
+    # A group is every width-th choice: the common ones, which come first, are spread over all.
+    groups = ops.reshape(log_probs[:, :, : width * GROUP], (batch, beams, GROUP, width))
+    best, group = ops.top_k(ops.max(groups, axis=2), GROUPS + 1)  # (B, K, groups)
+    index = group[:, :, None, :GROUPS] + (ops.arange(GROUP) * width)[:, None]
+    index = ops.reshape(index, (batch, beams, GROUPS * GROUP))
+    left_over = ops.broadcast_to(ops.arange(width * GROUP, count), (batch, beams, count % GROUP))
+    index = ops.concatenate([index, left_over], axis=2)
+    index = ops.where(finished[:, :, None], ops.arange(ops.shape(index)[2]), index)
+    return Offer(choices.tokens(index), index), best[:, :, GROUPS]
 
 
 def _flat(index: Tensor) -> Tensor:
@@ -145,7 +185,7 @@ def _flat(index: Tensor) -> Tensor:
 def _of_parents(part: Tensor, rows: Tensor) -> Tensor:
     """The parts (B, K, …) of the hypotheses that `rows` (B, K) names."""
     flat = ops.reshape(part, (-1, *ops.shape(part)[2:]))
-    return ops.take(flat, rows, axis=0)
+    return gather(flat, rows)
 
 
 def _reorder(beam: Hypotheses, rows: Tensor) -> Hypotheses:
@@ -154,7 +194,6 @@ def _reorder(beam: Hypotheses, rows: Tensor) -> Hypotheses:
 
     return Hypotheses(
         ids=pick(beam.ids),
-        chosen=pick(beam.chosen),
         last=beam.last,
         log_prob=beam.log_prob,
         length=pick(beam.length),
@@ -168,7 +207,6 @@ def _extend(
     beam: Hypotheses,
     step_number: Tensor,
     token: Tensor,
-    chosen: Tensor,
     log_prob: Tensor,
     options: SearchOptions,
     filters: Sequence[Filter],
@@ -180,7 +218,6 @@ def _extend(
     settled = _settled(log_prob, beam.length, finished, options)
     return beam._replace(
         ids=ops.where(here, token[:, :, None], beam.ids),
-        chosen=ops.where(here, chosen[:, :, None], beam.chosen),
         last=token,
         log_prob=log_prob,
         finished=ops.logical_or(finished, settled[:, None]),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from model import utf8
 from model.attention import Tensor
-from model.choices import NO_CHOICE, Choices, add_at
+from model.choices import NO_CHOICE, Offer, gather
 from model.tokenizer import EOS_ID
 
 REFUSED = -1e4
@@ -37,8 +37,9 @@ class Moment(NamedTuple):
     """What a filter may look at when it judges the next token."""
 
     step: Tensor  # int32 scalar, tokens emitted so far
-    chosen: Tensor  # int32 (B, K, T), the choices so far, padded with 0
+    ids: Tensor  # int32 (B, K, T), the tokens so far, padded with 0
     options: SearchOptions
+    offer: Offer  # N tokens to judge
 
 
 class Filter(Protocol):
@@ -48,88 +49,91 @@ class Filter(Protocol):
         """The state before the first token; `zeros` are int32 (B, K)."""
 
     def judge(self, log_probs: Tensor, state: Any, moment: Moment) -> Tensor:
-        """Log-probabilities (B, K, C) with REFUSED added to what may not come."""
+        """Log-probabilities (B, K, N) with REFUSED or the like added to what may not come.
+
+        Nothing may be raised: the search looks only at the likeliest first.
+        """
 
     def advance(self, state: Any, token_ids: Tensor) -> Any:
         """The state after tokens (B, K)."""
 
 
-class OneNumber:
-    """A filter whose state is one int32 a hypothesis, 0 at first, and stays so."""
+class Stateless:
+    """A filter that remembers nothing."""
 
-    def start(self, zeros: Tensor) -> Tensor:
-        """Nothing is written yet."""
-        return zeros
+    def start(self, zeros: Tensor) -> tuple[()]:
+        """Nothing."""
+        return ()
 
-    def advance(self, state: Tensor, token_ids: Tensor) -> Tensor:
+    def advance(self, state: tuple[()], token_ids: Tensor) -> tuple[()]:
         """Nothing to remember."""
         return state
 
 
-class NeverTokens(OneNumber):
+class NeverTokens(Stateless):
     """Refuses tokens that have no text, and the end before `min_new_tokens`."""
 
-    def __init__(self, choices: Choices, never_ids: Sequence[int], vocab_size: int) -> None:
-        never, end = np.zeros(vocab_size, np.float32), np.zeros(vocab_size, np.float32)
-        never[list(never_ids)], end[EOS_ID] = IMPOSSIBLE, REFUSED
-        self._never, self._end = choices.of(never), choices.of(end)  # (B, 1, C)
+    def __init__(self, never_ids: Sequence[int], vocab_size: int) -> None:
+        never = np.zeros(vocab_size, np.float32)
+        never[list(never_ids)] = IMPOSSIBLE
+        self._never = ops.convert_to_tensor(never)
 
-    def judge(self, log_probs: Tensor, state: Tensor, moment: Moment) -> Tensor:
+    def judge(self, log_probs: Tensor, state: tuple[()], moment: Moment) -> Tensor:
         """Adds the constants."""
         early = moment.step + 1 < moment.options.min_new_tokens  # (B,)
-        early = ops.cast(early, "float32")[:, None, None]
-        return log_probs + (self._never + early * self._end)
+        ends = ops.logical_and(moment.offer.ids == EOS_ID, early[:, None, None])
+        return log_probs + ops.where(ends, REFUSED, moment.offer.of(self._never))
 
 
-class NoRepeatedNgrams(OneNumber):
+class NoRepeatedNgrams(Stateless):
     """Refuses a token that would complete an n-gram which the hypothesis has already."""
 
     def __init__(self, size: int) -> None:
         self.size = size
 
-    def judge(self, log_probs: Tensor, state: Tensor, moment: Moment) -> Tensor:
+    def judge(self, log_probs: Tensor, state: tuple[()], moment: Moment) -> Tensor:
         """Finds earlier places of the last n - 1 tokens and refuses what followed them."""
-        chosen, step, prefix = moment.chosen, moment.step, self.size - 1
-        positions = ops.arange(ops.shape(chosen)[2])  # (T,)
+        ids, step, prefix = moment.ids, moment.step, self.size - 1
+        positions = ops.arange(ops.shape(ids)[2])  # (T,)
         # True at p when the tokens before p are the last tokens, and p itself is written.
         matches = ops.logical_and(positions >= prefix, positions < step)[None, None, :]
         matches = ops.logical_and(matches, step >= self.size)
         for back in range(1, prefix + 1):
             here = ops.equal(positions, step - back)  # (T,)
-            last = ops.sum(ops.where(here, chosen, 0), axis=2, keepdims=True)  # (B, K, 1)
-            shifted = ops.concatenate([chosen[:, :, :1]] * back + [chosen], axis=2)
-            shifted = shifted[:, :, : ops.shape(chosen)[2]]  # (B, K, T)
+            last = ops.sum(ops.where(here, ids, 0), axis=2, keepdims=True)  # (B, K, 1)
+            shifted = ops.concatenate([ids[:, :, :1]] * back + [ids], axis=2)
+            shifted = shifted[:, :, : ops.shape(ids)[2]]  # (B, K, T)
             matches = ops.logical_and(matches, ops.equal(shifted, last))
-        penalty = ops.where(matches, REFUSED, 0.0)  # (B, K, T)
-        return log_probs + add_at(chosen, penalty, ops.shape(log_probs)[2])
+
+        def refused() -> Tensor:
+            followed = ops.where(matches, ids, -1)[:, :, None, :]  # (B, K, 1, T)
+            again = ops.equal(moment.offer.ids[:, :, :, None], followed)
+            return log_probs + REFUSED * ops.sum(ops.cast(again, "float32"), axis=3)
+
+        return ops.cond(ops.any(matches), refused, lambda: log_probs)
 
 
-class ValidUtf8(OneNumber):
+class ValidUtf8:
     """Refuses bytes that break a character, and those that leave no room to complete one."""
 
-    def __init__(self, choices: Choices, after: NDArray[np.int32]) -> None:
+    def __init__(self, after: NDArray[np.int32]) -> None:
         """`after` is the table of `utf8.transitions`."""
         missing = utf8.tokens_missing(after)[after]
         needed = np.where(after == utf8.REFUSED, _NEVER_FITS, missing)  # (states, V)
-        self._choices, self._after, self._vocab_size = choices, after, after.shape[1]
+        self._vocab_size = after.shape[1]
         self._needed = ops.convert_to_tensor(needed.reshape(-1))
-        self._needed_when_whole = choices.of(needed[utf8.WHOLE])  # (B, 1, C)
+        self._after = ops.convert_to_tensor(np.maximum(after, utf8.WHOLE).reshape(-1))
+
+    def start(self, zeros: Tensor) -> Tensor:
+        """Between two characters."""
+        return zeros + utf8.WHOLE
 
     def judge(self, log_probs: Tensor, state: Tensor, moment: Moment) -> Tensor:
-        """Looks the hypotheses' states up; between two characters all are alike."""
+        """Looks the hypotheses' states up."""
         left = (moment.options.max_new_tokens - moment.step - 1)[:, None, None]  # (B, 1, 1)
-
-        def whole() -> Tensor:
-            return log_probs + ops.where(self._needed_when_whole > left, REFUSED, 0.0)
-
-        def within() -> Tensor:
-            index = state[:, :, None] * self._vocab_size + self._choices.ids[:, None, :]
-            return log_probs + ops.where(ops.take(self._needed, index) > left, REFUSED, 0.0)
-
-        return ops.cond(ops.all(state == utf8.WHOLE), whole, within)
+        index = state[:, :, None] * self._vocab_size + moment.offer.ids
+        return log_probs + ops.where(gather(self._needed, index) > left, REFUSED, 0.0)
 
     def advance(self, state: Tensor, token_ids: Tensor) -> Tensor:
         """Follows the table; after a broken character a new one begins."""
-        table = ops.convert_to_tensor(self._after.reshape(-1))
-        after = ops.take(table, state * self._vocab_size + token_ids, axis=0)
-        return ops.maximum(after, utf8.WHOLE)
+        return gather(self._after, state * self._vocab_size + token_ids)

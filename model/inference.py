@@ -61,9 +61,9 @@ class Inference:
     def filters_for(self, source: Source, choices: Choices) -> tuple[Filter, ...]:
         """What steers the search over given sources."""
         return (
-            NeverTokens(choices, self._never_ids, self.model.config.vocab_size),
+            NeverTokens(self._never_ids, self.model.config.vocab_size),
             NoRepeatedNgrams(REPEATED_NGRAM),
-            ValidUtf8(choices, self._utf8),
+            ValidUtf8(self._utf8),
             SupportedNames(self._support_tables, source.ids, source.mask, choices),
         )
 
@@ -78,7 +78,7 @@ class Inference:
         """Encodes once, scores sentences, searches, then scores the summary by teacher forcing."""
         source = self.model.encode(source_ids, source_keep_mask)
         choices = self.choices_for(source)
-        columns = self.model.output_columns(choices.num_common)
+        columns = self.model.output_tiles(choices.num_common)
 
         def step(previous_ids: Tensor, state: State) -> tuple[Tensor, State]:
             prediction, state = self.model.predict_next(source, previous_ids, state, columns)

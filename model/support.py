@@ -14,10 +14,10 @@ from typing import NamedTuple
 from keras import ops, tree
 
 from model.attention import Tensor
-from model.choices import Choices, add_at
+from model.choices import Choices, Offer, add_at, gather, pick
 from model.filters import Moment
 from model.support_tables import Role, SupportTables
-from model.supporting_source import SupportingSource, moved_on
+from model.supporting_source import FAR, SupportingSource, moved_on
 from model.watched_words import ROOT
 
 UNSUPPORTED = -1e6
@@ -51,13 +51,9 @@ class SupportedNames:
         self._tables = tree.map_structure(ops.convert_to_tensor, tables)
         self._source = SupportingSource(self._tables, ops.where(source_mask, source_ids, 0))
         self._choices = choices
-        # All that does not change from step to step is made here: (B or 1, 1, C) each.
-        self._spaced, self._named = choices.of(tables.spaced), choices.of(tables.named)
-        role = choices.of(tables.role)
-        self._goes_on, self._may_go_on = role == Role.GOES_ON, role == Role.MAY_GO_ON
-        self._stops = role != Role.GOES_ON
-        self._small = ops.where(choices.of(tables.small), UNCAPITALISED, 0.0)
-        self._piece = choices.of(tables.words.piece)
+        self._soonest = choices.least(self._source.remaining, FAR)  # (B, C)
+        self._goes_on = ops.convert_to_tensor(tables.role == Role.GOES_ON)  # (V,)
+        self._may_go_on = ops.convert_to_tensor(tables.role == Role.MAY_GO_ON)
         numbers = tables.words.number[tables.words.after] > 0  # (N, P)
         guilt = tables.words.guilt[tables.words.after]
         self._number_and_guilt = ops.convert_to_tensor((2 * guilt + numbers).reshape(-1))
@@ -70,35 +66,42 @@ class SupportedNames:
 
     def judge(self, log_probs: Tensor, state: SupportState, moment: Moment) -> Tensor:
         """Refuses names and numbers from elsewhere, and pieces that the source does not join."""
-        first = ops.equal(moment.step, 0)
+        offer, tables = moment.offer, self._tables
         left = (moment.options.max_new_tokens - moment.step - 1)[:, None]  # (B, 1)
-        in_time = self._source.remaining <= left  # (B, S)
-        begun, joined = self._begun_and_joined(state, in_time, first)  # (B, 1, C), (B, K, C)
-        number, guilt = self._watched(state)
+        spaced, goes_on = offer.of(tables.spaced), offer.of(self._goes_on)  # (B, K, N) each
+        joined = offer.pick(self._joined(state, self._source.remaining <= left))
+        begun = offer.pick(self._soonest) <= left[:, :, None]
+        number, guiltier = self._watched(state, spaced, offer)
         controlled = state.controlled[:, :, None]
-        named = ops.logical_or(self._named, number)  # (B, K, C)
-        must_be_found = ops.logical_or(named, ops.logical_and(controlled, self._goes_on))
-        found = ops.where(self._spaced, begun, joined)
-        strange = ops.logical_and(must_be_found, ops.logical_not(found))
-        torn = ops.logical_and(state.controlled, ops.logical_not(state.complete))[:, :, None]
-        stops = ops.logical_and(self._may_go_on, joined)
-        stops = ops.logical_and(self._stops, ops.logical_not(stops))
-        torn = ops.logical_and(torn, stops)
-        guiltier = guilt > self._source.guilt[:, None, None]
-        refused = ops.logical_or(ops.logical_or(strange, torn), guiltier)
+        named = ops.logical_or(offer.of(tables.named), number)
+        must_be_found = ops.logical_or(named, ops.logical_and(controlled, goes_on))
+        torn = ops.logical_and(controlled, ops.logical_not(state.complete)[:, :, None])
+        stops = ops.logical_not(ops.logical_and(offer.of(self._may_go_on), joined))
+        stops = ops.logical_and(ops.logical_not(goes_on), stops)
+        otherwise = ops.logical_or(ops.logical_and(torn, stops), guiltier)
         strict = ops.reshape(ops.convert_to_tensor(moment.options.strict_support), (-1, 1, 1))
-        log_probs = log_probs + ops.where(first, self._small, 0.0)
-        return log_probs + ops.where(ops.logical_and(refused, strict), UNSUPPORTED, 0.0)
+
+        def judged(begun: Tensor) -> Tensor:
+            found = ops.where(spaced, begun, joined)
+            strange = ops.logical_and(must_be_found, ops.logical_not(found))
+            refused = ops.logical_and(ops.logical_or(strange, otherwise), strict)
+            return log_probs + ops.where(refused, UNSUPPORTED, 0.0)
+
+        def at_first() -> Tensor:
+            lower = ops.where(offer.of(tables.small), UNCAPITALISED, 0.0)
+            return judged(ops.logical_or(begun, self._respelt(offer, left))) + lower
+
+        return ops.cond(ops.equal(moment.step, 0), at_first, lambda: judged(begun))
 
     def advance(self, state: SupportState, token_ids: Tensor) -> SupportState:
         """Follows the places of the source that read as the summary does."""
         tables, ids = self._tables, self._source.ids[:, None, :]  # (B, 1, S)
         spaced, named, in_word, role = (
-            ops.take(table, token_ids)
+            gather(table, token_ids)
             for table in (tables.spaced, tables.named, tables.in_word, tables.role)
         )
         same = ops.equal(ids, token_ids[:, :, None])  # (B, K, S)
-        lower = ops.take(tables.lower, token_ids)[:, :, None]
+        lower = gather(tables.lower, token_ids)[:, :, None]
         respelt = ops.logical_and(ops.equal(ids, lower), self._source.respellable[:, None, :])
         respelt = ops.logical_and(respelt, ops.logical_not(state.begun)[:, :, None])
         before = moved_on(state.places)
@@ -106,7 +109,7 @@ class SupportedNames:
         places = ops.where(spaced[:, :, None], fresh, ops.logical_and(same, before))
         node = ops.where(spaced, ROOT, state.node)
         node = tables.node_after(node, token_ids)
-        number = ops.take(tables.words.number, node) > 0
+        number = gather(tables.words.number, node) > 0
         carried = ops.logical_and(state.controlled, role != Role.ENDS)
         complete = ops.any(ops.logical_and(places, self._source.complete[:, None, :]), axis=2)
         stays = ops.logical_and(state.complete, role == Role.MAY_GO_ON)
@@ -118,34 +121,26 @@ class SupportedNames:
             begun=ops.ones_like(state.begun),
         )
 
-    def _watched(self, state: SupportState) -> tuple[Tensor, Tensor]:
-        """(B, K, C): whether a token makes the word a number, and the guilt that it asserts."""
-        node = ops.where(self._spaced, ROOT, state.node[:, :, None])  # (B, K, C)
-        index = node * self._tables.words.after.shape[1] + self._piece
-        both = ops.take(self._number_and_guilt, index)
-        return ops.bitwise_and(both, 1) > 0, both // 2
+    def _watched(self, state: SupportState, spaced: Tensor, offer: Offer) -> tuple[Tensor, Tensor]:
+        """(B, K, N): whether the word becomes a number, and one of guilt beyond the source's."""
+        node = ops.where(spaced, ROOT, state.node[:, :, None])
+        index = node * self._tables.words.after.shape[1] + offer.of(self._tables.words.piece)
+        both = gather(self._number_and_guilt, index)
+        most = 2 * self._source.guilt[:, None, None] + 1
+        return ops.bitwise_and(both, 1) > 0, both > most
 
-    def _or_respelt(self, begun: Tensor, in_time: Tensor) -> Tensor:
-        """Adds choices (B, 1, C) that the source has with a small first letter."""
+    def _respelt(self, offer: Offer, left: Tensor) -> Tensor:
+        """What the source has with a small first letter, where there is time to end the word."""
         vocab_size = self._tables.lower.shape[0]
+        in_time = self._source.remaining <= left
         respellable = ops.logical_and(in_time, self._source.respellable)[:, None]  # (B, 1, S)
         ids = self._source.ids[:, None]
         known = add_at(ids, ops.cast(respellable, "float32"), vocab_size)  # (B, 1, V)
-        lower = ops.take(self._tables.lower, self._choices.ids)  # (B or 1, C)
-        row = ops.arange(ops.shape(ids)[0])[:, None] * vocab_size
-        respelt = ops.take(ops.reshape(known, (-1,)), lower + row) > 0  # (B, C)
-        return ops.logical_or(begun, respelt[:, None])
+        lower = offer.of(self._tables.lower)
+        lower = ops.broadcast_to(lower, (ops.shape(ids)[0], *ops.shape(lower)[1:]))
+        return pick(known[:, 0], lower) > 0
 
-    def _begun_and_joined(
-        self, state: SupportState, in_time: Tensor, first: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Which choices the source has behind a space, and which it has at the state's places.
-
-        (B, 1, C) and (B, K, C); both only where there is time to end the word.
-        """
-        following = ops.concatenate([moved_on(state.places), in_time[:, None]], axis=1)
-        following = ops.logical_and(following, in_time[:, None])  # (B, K + 1, S)
-        there = self._choices.spread(ops.cast(following, "float32")) > 0  # (B, K + 1, C)
-        begun = there[:, -1:]
-        begun = ops.cond(first, lambda: self._or_respelt(begun, in_time), lambda: begun)
-        return begun, there[:, :-1]
+    def _joined(self, state: SupportState, in_time: Tensor) -> Tensor:
+        """(B, K, C): which choices the source has at the state's places, with time to end."""
+        following = ops.logical_and(moved_on(state.places), in_time[:, None])
+        return self._choices.spread(ops.cast(following, "float32")) > 0

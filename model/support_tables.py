@@ -11,6 +11,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from model.attention import Tensor
+from model.choices import gather
 from model.tokenizer import EOS_ID, REPLACEMENT
 from model.watched_words import WatchedWords, watched_words
 
@@ -55,9 +56,9 @@ class SupportTables(NamedTuple):
 
     def node_after(self, node: Tensor, token_ids: Tensor) -> Tensor:
         """The node of `WatchedWords` after tokens of the same shape."""
-        piece = ops.take(self.words.piece, token_ids)
+        piece = gather(self.words.piece, token_ids)
         after = ops.reshape(self.words.after, (-1,))
-        return ops.take(after, node * self.words.after.shape[1] + piece)
+        return gather(after, node * self.words.after.shape[1] + piece)
 
 
 def support_tables(token_bytes: Sequence[bytes]) -> SupportTables:

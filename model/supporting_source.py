@@ -5,10 +5,11 @@ from __future__ import annotations
 from keras import ops
 
 from model.attention import Tensor
+from model.choices import gather
 from model.support_tables import Role, SupportTables
 from model.watched_words import DEAD, LONGEST, ROOT, NumberKind
 
-_FAR = 1 << 20
+FAR = 1 << 20
 _LONGEST_DOUBLINGS = 6  # a word of more than 2 ** 6 tokens can't be copied
 _MOST_GLUE = 4  # more tokens of "." "," "'" in a row count as going on
 
@@ -30,21 +31,21 @@ class SupportingSource:
         self._in_word = self._of(tables.in_word)
         ends = ops.logical_and(self._in_word, ops.logical_not(goes_on))  # (B, S)
         node = self._nodes()
-        kind = ops.take(tables.words.number, node)
+        kind = gather(tables.words.number, node)
         hidden = self._joined_numbers(ends, kind)
         whole = ops.logical_and(ends, ops.logical_not(hidden))
         possessive = ops.logical_and(self._possessive(goes_on), kind == NumberKind.NONE)
         self.complete = ops.logical_or(whole, ops.logical_and(self._in_word, possessive))
         barrier = ops.logical_or(ends, ops.equal(ids, 0))
         distance, limit = _distance(self.complete), _distance(barrier)
-        self.remaining = ops.where(distance <= limit, distance, _FAR)
+        self.remaining = ops.where(distance <= limit, distance, FAR)
         several = ops.logical_not(self._of(tables.single))
         self.respellable = ops.logical_or(several, self.complete)
-        guilt = ops.take(tables.words.guilt, node)
+        guilt = gather(tables.words.guilt, node)
         self.guilt = ops.max(ops.where(ends, guilt, 0), axis=1)
 
     def _of(self, table: Tensor) -> Tensor:
-        return ops.take(table, self.ids)
+        return gather(table, self.ids)
 
     def _goes_on(self) -> Tensor:
         """Whether the word at each token goes on behind it: (B, S)."""
@@ -105,7 +106,7 @@ def _back(part: Tensor, *, fill: object) -> Tensor:
 
 def _distance(here: Tensor) -> Tensor:
     """How far the next True is, 0 on itself: int32 (B, S)."""
-    distance = ops.where(here, 0, _FAR)
+    distance = ops.where(here, 0, FAR)
     for doubling in range(_LONGEST_DOUBLINGS):
         steps = 1 << doubling
         distance = ops.minimum(distance, _later(distance, steps) + steps)
@@ -113,5 +114,5 @@ def _distance(here: Tensor) -> Tensor:
 
 
 def _later(distance: Tensor, steps: int) -> Tensor:
-    padded = ops.pad(distance, [[0, 0], [0, steps]], constant_values=_FAR)
+    padded = ops.pad(distance, [[0, 0], [0, steps]], constant_values=FAR)
     return padded[:, steps:]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from model.choices import NO_CHOICE, add_at, all_tokens, choices_for
+from model.choices import NO_CHOICE, Offer, add_at, all_tokens, choices_for
 
 SOURCE = np.array([[7, 2, 9, 7, 1], [8, 8, 6, 1, 0]], np.int32)
 VOCAB, COMMON = 10, 4
@@ -52,8 +52,35 @@ def test_choices_are_turned_into_tokens_text_by_text() -> None:
 
 def test_a_table_of_the_vocabulary_is_read_for_every_choice() -> None:
     squares = np.arange(VOCAB, dtype=np.int32) ** 2
-    row = np.asarray(choices_for(SOURCE, VOCAB, COMMON).of(squares))[1, 0]
+    everything = Offer(choices_for(SOURCE, VOCAB, COMMON).ids[:, None])
+    row = np.asarray(everything.of(squares))[1, 0]
     assert row.tolist() == [0, 1, 4, 9, 64, 64, 36, 1, 0]
+
+
+def test_of_all_choices_some_may_be_offered() -> None:
+    index = np.array([[[5, 0]], [[4, 1]]], np.int32)
+    choices = choices_for(SOURCE, VOCAB, COMMON)
+    offer = Offer(choices.tokens(index), index)
+    values = np.arange(2 * int(choices.count)).reshape(2, -1)
+    assert np.asarray(offer.ids).tolist() == [
+        [[SOURCE[0, 5 - COMMON], 0]],
+        [[SOURCE[1, 4 - COMMON], 1]],
+    ]
+    assert np.asarray(offer.pick(values)).tolist() == [[[5, 0]], [[13, 10]]]
+    assert np.asarray(offer.pick(values[:, None] + np.zeros((2, 3, 1)))).shape == (2, 3, 2)
+
+
+def test_the_least_of_a_token_is_found_wherever_it_stands() -> None:
+    choices = choices_for(SOURCE, VOCAB, COMMON)
+    values = np.array([[7, 6, 5, 4, 3], [9, 8, 7, 6, 5]], np.int32)
+    slots = np.asarray(choices.slots)
+    least = np.take_along_axis(np.asarray(choices.least(values, 99)), slots, axis=1)
+    expected = [
+        [min(v for v, j in zip(row, ids, strict=True) if i == j) for i in ids]
+        for row, ids in zip(values.tolist(), SOURCE.tolist(), strict=True)
+    ]
+    assert least.tolist() == expected
+    assert np.asarray(choices.least(values, 99)).max() == 99
 
 
 def test_where_all_tokens_are_common_the_source_adds_none() -> None:

@@ -13,7 +13,7 @@ from keras import ops
 from numpy.typing import NDArray
 
 from model import utf8
-from model.choices import all_tokens
+from model.choices import Offer, all_tokens
 from model.decoding import Found, State, StepFunction, penalty, search
 from model.filters import (
     IMPOSSIBLE,
@@ -29,6 +29,7 @@ from model.tokenizer import EOS_ID, PAD_ID, Tokenizer
 
 ALPHABET = "_.abcdefghijklmnopqrstuvwxyz"  # padding, end, letters
 V = len(ALPHABET)
+LETTERS = Offer(all_tokens(V).ids[:, None])
 
 
 def ids(text: str) -> list[int]:
@@ -99,11 +100,11 @@ def run(
 
 
 def never(vocab_size: int, never_ids: Sequence[int]) -> NeverTokens:
-    return NeverTokens(all_tokens(vocab_size), never_ids, vocab_size)
+    return NeverTokens(never_ids, vocab_size)
 
 
 def valid_utf8(pieces: Sequence[bytes]) -> ValidUtf8:
-    return ValidUtf8(all_tokens(len(pieces)), utf8.transitions(pieces, end_ids=[EOS_ID]))
+    return ValidUtf8(utf8.transitions(pieces, end_ids=[EOS_ID]))
 
 
 def test_greedy_follows_the_likeliest_token_until_the_end() -> None:
@@ -218,6 +219,24 @@ def test_no_fewer_than_min_new_tokens_the_end_among_them(num_beams: int) -> None
     assert [text(row) for row in found.ids[:, 0]] == [".", "a.", "aaa."]
 
 
+@pytest.mark.parametrize("spread", [0.0, 1.0, 6.0])
+@pytest.mark.parametrize("num_beams", [1, 4])
+def test_looking_at_the_likeliest_first_changes_nothing(
+    monkeypatch: pytest.MonkeyPatch, num_beams: int, spread: float
+) -> None:
+    # 605 tokens are no multiple of a group; without any spread all are looked at.
+    size = 605
+    table = np.random.default_rng(2).normal(0.0, spread, (size, size)).astype(np.float32)
+    limits = options([9, 12], 4, 0.7, num_beams=num_beams, batch=2)
+    filters = [never(size, range(0, size, 7)), NoRepeatedNgrams(3)]
+    starts, choices = np.array([5, 6], np.int32), all_tokens(size)
+    narrowed = search(from_table(table), (), starts, limits, filters, choices)
+    monkeypatch.setattr("model.decoding.LEAST_NARROWED", size + 1)
+    whole = search(from_table(table), (), starts, limits, filters, choices)
+    np.testing.assert_array_equal(narrowed.ids, whole.ids)
+    np.testing.assert_array_equal(narrowed.scores, whole.scores)
+
+
 def test_a_finished_hypothesis_keeps_its_tokens_and_its_score() -> None:
     table = chain({"a": {"b": 0.6, "c": 0.4}, "b": {".": 0.9}, "c": {"c": 0.9}, ".": {"x": 0.9}})
     found = run(from_table(table), options(8, num_beams=2))
@@ -280,18 +299,15 @@ def test_no_trigram_comes_twice(num_beams: int) -> None:
 
 
 def test_a_trigram_is_refused_as_soon_as_it_could_come_twice() -> None:
-    moment = Moment(
-        np.int32(4), np.array([[ids("aaaa____"), ids("abab____")]], np.int32), options()
-    )
-    judged = np.asarray(
-        NoRepeatedNgrams(3).judge(np.zeros((1, 2, V), np.float32), np.zeros((1, 2)), moment)
-    )
+    history = np.array([[ids("aaaa____"), ids("abab____")]], np.int32)
+    moment = Moment(np.int32(4), history, options(), LETTERS)
+    judged = np.asarray(NoRepeatedNgrams(3).judge(np.zeros((1, 2, V), np.float32), (), moment))
     assert [text([i for i in range(V) if row[i] < 0]) for row in judged[0]] == ["a", "a"]
 
 
 def test_two_tokens_hold_no_trigram() -> None:
-    moment = Moment(np.int32(2), np.array([[ids("aa______")]], np.int32), options())
-    judged = NoRepeatedNgrams(3).judge(np.zeros((1, 1, V), np.float32), np.zeros((1, 1)), moment)
+    moment = Moment(np.int32(2), np.array([[ids("aa______")]], np.int32), options(), LETTERS)
+    judged = NoRepeatedNgrams(3).judge(np.zeros((1, 1, V), np.float32), (), moment)
     assert not np.asarray(judged).any()
 
 

@@ -8,6 +8,7 @@ import pytest
 from keras import ops
 from numpy.typing import NDArray
 
+from model.choices import Offer
 from model.data import padded
 from model.filters import Moment, SearchOptions
 from model.inference import Inference, Summaries, choice_log_probs, vocabulary_log_probs
@@ -65,27 +66,27 @@ def step_by_step(
 ) -> list[int]:
     """The likeliest token that the filters allow, again and again."""
     model, ids = inference.model, np.zeros((1, 1, steps), np.int32)
-    history = np.zeros_like(ids)
     source = model.encode(source_ids, source_ids > 0)
     state: Any = tuple(part[:, None] for part in source.initial_state)
     last = inference.start_ids(np.array([style], np.int32))[:, None]
     limits = SearchOptions(np.array([steps]), np.array([1]), np.ones(1), 1)
     choices = inference.choices_for(source)
     filters = inference.filters_for(source, choices)
-    columns = model.output_columns(choices.num_common)
+    columns = model.output_tiles(choices.num_common)
     filter_states = [one.start(np.zeros((1, 1), np.int32)) for one in filters]
     for t in range(steps):
         prediction, state = model.predict_next(source, last, state, columns)
         judged = choice_log_probs(choices, prediction)
+        moment = Moment(np.int32(t), ids, limits, Offer(choices.ids[:, None]))
         for one, filter_state in zip(filters, filter_states, strict=True):
-            judged = one.judge(judged, filter_state, Moment(np.int32(t), history, limits))
+            judged = one.judge(judged, filter_state, moment)
         chosen = np.argmax(judged, axis=-1).astype(np.int32)
         last = np.asarray(choices.tokens(chosen))
         filter_states = [
             one.advance(filter_state, last)
             for one, filter_state in zip(filters, filter_states, strict=True)
         ]
-        ids[0, 0, t], history[0, 0, t] = last[0, 0], chosen[0, 0]
+        ids[0, 0, t] = last[0, 0]
         if last[0, 0] == EOS_ID:
             break
     return [int(token_id) for token_id in ids[0, 0]]

@@ -93,8 +93,8 @@ def test_the_first_columns_give_the_first_logits(network: Summarizer) -> None:
     source = network.encode(SOURCE, KEEP)
     state = tuple(part[:, None] for part in source.initial_state)
     whole, first = (
-        network.predict_next(source, PREVIOUS[:, :1], state, network.output_columns(count))[0]
-        for count in (None, 7)
+        network.predict_next(source, PREVIOUS[:, :1], state, columns)[0]
+        for columns in (network.output_columns(), network.output_tiles(7))
     )
     np.testing.assert_allclose(
         first.generator_logits, np.asarray(whole.generator_logits)[..., :7], atol=1e-6

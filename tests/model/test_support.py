@@ -11,7 +11,7 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.choices import choices_for
+from model.choices import Offer, choices_for
 from model.filters import Moment, SearchOptions
 from model.support import UNCAPITALISED, UNSUPPORTED, SupportedNames, SupportState
 from model.support_tables import Role, support_tables
@@ -81,7 +81,8 @@ def _start(ids: Any, mask: Any) -> SupportState:
 @tf.function(autograph=False)  # type: ignore[untyped-decorator]  # TensorFlow is untyped
 def _judge(ids: Any, mask: Any, state: Any, step: Any, longest: Any, strict: Any) -> Any:
     options = SearchOptions(longest, tf.ones_like(longest), tf.ones(1), 1, strict)
-    moment = Moment(step, tf.zeros((1, 1, 60), tf.int32), options)
+    offer = Offer(tf.range(len(PIECES))[None, None])
+    moment = Moment(step, tf.zeros((1, 1, 60), tf.int32), options, offer)
     return _rule(ids, mask).judge(tf.zeros((1, 1, len(PIECES))), state, moment)
 
 
