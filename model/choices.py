@@ -11,7 +11,7 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from keras import backend, ops
+from keras import ops
 
 from model.attention import Tensor
 
@@ -98,15 +98,8 @@ class Offer(NamedTuple):
 
 
 def gather(values: Any, indices: Tensor) -> Tensor:
-    """The rows of `values` that `indices`, none of them negative, name.
-
-    It is `ops.take`, which in a graph of TensorFlow costs seven operations where this is one.
-    """
-    if backend.backend() != "tensorflow":
-        return ops.take(values, indices, axis=0)
-    import tensorflow as tf
-
-    return tf.gather(values, indices)
+    """The rows of `values` that `indices`, none of them negative, name."""
+    return ops.take(values, indices, axis=0)
 
 
 def pick(values: Tensor, index: Tensor) -> Tensor:
