@@ -25,7 +25,7 @@ from model.explanation import sanity, study
 from model.explanation.document import Document, all_kept, by_unit, read_document
 from model.explanation.methods.attention import attention
 from model.explanation.methods.removal import leave_one_out
-from model.explanation.report import study_report, tables
+from model.explanation.report import judged, study_report, tables
 from model.explanation.sanity import ScorerOf, Stages
 from model.explanation.scorer import log_probs
 from model.exported import ExportedModel
@@ -244,6 +244,8 @@ def measure(model: Model, documents: Sequence[Document], threads: int) -> dict[s
 def finished(report: dict[str, Any], exported: ExportedModel, directory: Path) -> dict[str, Any]:
     """A report that names the exported model, and says of golden texts what it says.
 
+    Phrases are judged anew: the rules may be newer than the study.
+
     Raises:
         ValueError: other weights were measured.
     """
@@ -256,7 +258,7 @@ def finished(report: dict[str, Any], exported: ExportedModel, directory: Path) -
         "sha256": manifest.model_sha256,
     }
     golden = golden_scores(exported, directory)
-    return {"schema": SCHEMA, "model": model, **report, "golden": golden}
+    return {"schema": SCHEMA, "model": model, **judged(report), "golden": golden}
 
 
 def command_line() -> argparse.ArgumentParser:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from model.explanation.intervals import LEVEL
 from model.explanation.methods.copy_split import TOLERANCE
 
 LOOKED = "where the model looked"
@@ -25,6 +26,9 @@ class Evidence:
     advantage: Mapping[str, float] = field(default_factory=dict)
     """By baseline the lower end of the 95 % interval of comprehensiveness minus the baseline's, at
     the budget where it is lowest."""
+    p_values: Mapping[str, float] = field(default_factory=dict)
+    """By baseline that it must beat the largest p-value of these differences, by Holm over all such
+    comparisons of the study."""
     sentence_tau: float | None = None
     sane: bool | None = None  # the randomised-weights cascade
     split_error: float | None = None  # of the copy split, the largest
@@ -32,8 +36,14 @@ class Evidence:
 
 
 def beats_baselines(evidence: Evidence) -> bool:
-    """Whether it is better than chance, lead and position at every budget, intervals off 0."""
-    return all(evidence.advantage.get(name, 0.0) > 0 for name in MUST_BEAT)
+    """Whether it is better than chance, lead and position at every budget, intervals off 0.
+
+    They must be off 0 also for one who makes all comparisons of the study at once.
+    """
+    return all(
+        evidence.advantage.get(name, 0.0) > 0 and evidence.p_values.get(name, 1.0) <= LEVEL
+        for name in MUST_BEAT
+    )
 
 
 def earned_phrase(method: str, evidence: Evidence) -> str | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -9,6 +11,11 @@ import numpy as np
 from model.explanation.scorer import Floats
 
 RESAMPLES = 10_000
+LEVEL = 0.05
+"""An interval holds all but this."""
+
+_NORMAL = NormalDist()
+_HALF_WIDTH = _NORMAL.inv_cdf(1 - LEVEL / 2)  # of an interval, in standard errors
 
 
 class Estimate(NamedTuple):
@@ -43,3 +50,24 @@ class Bootstrap:
         drawn = (self._times_drawn @ above)[sums != 0] / sums[sums != 0]
         low, high = np.percentile(drawn, [2.5, 97.5])
         return Estimate(above.sum() / total, float(low), float(high), int(known.sum()))
+
+
+def p_value(mean: float, low: float, high: float) -> float:
+    """Two-sided, that a mean is not 0, from its interval; `LEVEL` where the interval ends at 0.
+
+    The mean counts as normal, its standard error from the side of the interval that is near 0.
+    """
+    if mean == 0 or np.isnan(mean):
+        return 1.0
+    side = mean - low if mean > 0 else high - mean
+    errors = _HALF_WIDTH * abs(mean) / side if side > 0 else np.inf
+    return 2 * _NORMAL.cdf(-errors)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p-values as they count beside each other (Holm 1979): all that are low enough hold."""
+    adjusted, largest = [1.0] * len(p_values), 0.0
+    for place, i in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        largest = max(largest, min(1.0, (len(p_values) - place) * p_values[i]))
+        adjusted[i] = largest
+    return adjusted

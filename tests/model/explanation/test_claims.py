@@ -16,8 +16,10 @@ from model.explanation.claims import (
 )
 
 ALL = {"random": 0.1, "lead": 0.1, "position": 0.1, "overlap": -0.1}
+SURE = {"random": 0.0, "lead": 0.05, "position": 0.01}
 GOOD = Evidence(
-    advantage=ALL, sentence_tau=0.45, sane=True, split_error=1e-5, attention_use=0.01
+    advantage=ALL, p_values=SURE, sentence_tau=0.45, sane=True, split_error=1e-5,
+    attention_use=0.01,
 )  # fmt: skip
 METHODS = ("attention", "copy_split", "source_reliance", "leave_one_out", "ablation")
 
@@ -49,6 +51,8 @@ def test_without_measurements_little_may_be_said() -> None:
         replace(GOOD, advantage=ALL | {"lead": -0.1}),
         replace(GOOD, advantage=ALL | {"position": 0.0}),
         replace(GOOD, advantage={"random": 0.1, "lead": 0.1}),
+        replace(GOOD, p_values=SURE | {"lead": 0.051}),
+        replace(GOOD, p_values={}),
         replace(GOOD, sentence_tau=0.44),
         replace(GOOD, sentence_tau=None),
         replace(GOOD, sane=False),
@@ -71,6 +75,7 @@ def test_what_fails_its_sanity_check_is_not_served(method: str, sane: bool | Non
 
 def test_an_estimate_that_a_baseline_matches_is_not_served() -> None:
     assert earned_phrase("ablation", replace(GOOD, advantage=ALL | {"lead": 0.0})) is None
+    assert earned_phrase("ablation", replace(GOOD, p_values=SURE | {"lead": 0.06})) is None
 
 
 def test_no_rung_says_why() -> None:

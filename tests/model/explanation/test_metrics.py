@@ -10,7 +10,7 @@ import pytest
 from model.explanation.bound import greedy_bounds
 from model.explanation.correlation import kendall_tau, spearman
 from model.explanation.document import Document, all_kept, by_unit
-from model.explanation.intervals import Bootstrap
+from model.explanation.intervals import Bootstrap, holm, p_value
 from model.explanation.methods.attention import attention
 from model.explanation.methods.baselines import lead
 from model.explanation.methods.removal import leave_one_out
@@ -172,3 +172,40 @@ def test_a_document_without_the_figure_is_not_counted() -> None:
 def test_a_ratio_is_that_of_sums() -> None:
     found = Bootstrap(2).ratio(np.array([1.0, 3.0]), np.array([2.0, 6.0]))
     assert found == pytest.approx((0.5, 0.5, 0.5, 2))
+
+
+@pytest.mark.parametrize(
+    ("estimate", "expected"),
+    [
+        ((0.5, 0.0, 1.0), 0.05),
+        ((-0.5, -2.0, 0.0), 0.05),  # the side that is near 0 counts
+        ((0.5, 0.25, 1.0), 8.9e-5),
+        ((0.0, -1.0, 1.0), 1.0),
+        ((float("nan"),) * 3, 1.0),
+        ((0.1, 0.1, 0.1), 0.0),  # the same in every document
+    ],
+)
+def test_a_p_value_agrees_with_the_interval(
+    estimate: tuple[float, float, float], expected: float
+) -> None:
+    assert p_value(*estimate) == pytest.approx(expected, rel=0.01)
+
+
+def test_holm_counts_what_is_compared() -> None:
+    assert holm([0.01]) == [0.01]
+    assert holm([0.03, 0.01, 0.02]) == pytest.approx([0.04, 0.03, 0.04])
+    assert holm([0.6, 0.02, 0.7, 0.0]) == pytest.approx([1.0, 0.06, 1.0, 0.0])
+    assert holm([]) == []
+
+
+def test_by_holm_one_true_difference_of_many_holds() -> None:
+    rng, found = np.random.default_rng(2), 0
+    for _ in range(200):
+        values = [rng.normal(size=40) for _ in range(20)]
+        errors = [v.std(ddof=1) / np.sqrt(len(v)) for v in values]
+        tests = [
+            p_value(v.mean(), v.mean() - 1.96 * e, v.mean() + 1.96 * e)
+            for v, e in zip(values, errors, strict=True)
+        ]
+        found += min(holm(tests)) <= 0.05
+    assert found / 200 < 0.12  # 64 % of the studies would find something without it

@@ -14,7 +14,7 @@ from model.explanation.correlation import kendall_tau
 from model.explanation.document import Document
 from model.explanation.methods.removal import leave_one_out, leave_one_out_by_word
 from model.explanation.planted import PlantedCopier, PlantedReader
-from model.explanation.report import study_report, tables
+from model.explanation.report import judged, study_report, tables
 from model.explanation.scorer import Ids, Mask, Scorer, Scores
 from model.explanation.study import BASELINES, METHODS, Figures, measure, scores_needed
 
@@ -87,6 +87,21 @@ def test_the_copiers_phrases(copier: dict[str, Any]) -> None:
     phrases = {method: copier["methods"][method]["phrase"] for method in METHODS[:3]}
     assert phrases == {"attention": RELIED, "copy_split": COPIED, "leave_one_out": REMOVED}
     assert not any("phrase" in copier["methods"][baseline] for baseline in BASELINES)
+
+
+def test_a_report_is_judged_anew_by_its_own_figures(copier: dict[str, Any]) -> None:
+    older = json.loads(json.dumps(copier))
+    for method in METHODS:
+        del older["methods"][method]["p_values"]
+    assert judged(older) == copier
+    older["methods"]["ablation"]["sane"] = False
+    for difference in older["methods"]["attention"]["advantage"]["lead"]:
+        difference |= {"mean": 0.25, "low": 0.01, "high": 0.49}
+    found = judged(older)["methods"]
+    # Intervals off 0 that are not enough where so much is compared.
+    assert found["attention"]["p_values"]["lead"] > 0.05
+    assert (found["attention"]["phrase"], found["ablation"]["phrase"]) == (LOOKED, None)
+    assert copier["methods"]["attention"]["p_values"]["random"] <= 0.05
 
 
 def test_attention_of_the_reader_is_only_where_it_looked(reader: dict[str, Any]) -> None:
