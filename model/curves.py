@@ -12,7 +12,9 @@ FILE_NAME = "learning_curves.svg"
 
 def learning_curves(rows: Sequence[dict[str, Any]]) -> str:
     """Loss over steps, and ROUGE-L over steps for every validation set; "" without two points."""
-    losses = {"training": [(row["step"], row["loss"]) for row in rows if "loss" in row]}
+    losses: dict[str, Curve] = {
+        "training": [(row["step"], row["loss"]) for row in rows if "loss" in row]
+    }
     losses |= {f"validation, {name}": curve for name, curve in _validation(rows, "loss").items()}
     panels = [("loss, nats per token", losses), ("ROUGE-L F1", _validation(rows, "rougeL"))]
     return line_chart("Learning curves", panels, "step")

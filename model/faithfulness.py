@@ -22,6 +22,7 @@ import numpy as np
 
 from model.artifact import latest_version, read_golden
 from model.explanation import sanity, study
+from model.explanation.chart import curves
 from model.explanation.document import Document, all_kept, by_unit, read_document
 from model.explanation.methods.attention import attention
 from model.explanation.methods.removal import leave_one_out
@@ -282,7 +283,7 @@ def command_line() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints the tables and writes `faithfulness.json`."""
+    """Prints the tables and writes `faithfulness.json`, and its curves beside it as SVG."""
     parser = command_line()
     given = parser.parse_args(arguments)
     if (given.data is None) == (given.finish is None):
@@ -296,6 +297,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if report is not None:
         text = json.dumps(report, indent=1, allow_nan=False)
         given.out.write_text(f"{text}\n", encoding="utf-8")
+        given.out.with_suffix(".svg").write_text(curves(report), encoding="utf-8")
         print(f"texts: {kinds_of_text(report)}\n\n{tables(report)}")
     return 0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT, LEFT, TOP, GAP = 760, 220, 60, 30, 60
@@ -10,17 +10,34 @@ LEGEND = 170
 COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 """Okabe & Ito's, which the colour-blind can tell apart."""
 
-Curve = list[tuple[float, float]]
+SIDESTEP = 2.5
+"""Between intervals at the same x."""
+
+TICKS = 6
+"""Places on the x axis that are few enough to be named each."""
+
+Curve = list[tuple[float, ...]]
+"""Points (x, y), or (x, y, low, high) where there is an interval."""
+
 Panel = tuple[str, dict[str, Curve]]
-"""A title, and points (x, y) by the name of their line."""
+"""A title, and curves by the name of their line."""
 
 
-def line_chart(title: str, panels: Sequence[Panel], x_label: str) -> str:
-    """Panels one above the other over the same x axis; "" where no line has two points."""
+def line_chart(
+    title: str, panels: Sequence[Panel], x_label: str, dashed: Collection[str] = ()
+) -> str:
+    """Panels one above the other over the same x axis; "" where no line has two points.
+
+    Args:
+        title: Of all.
+        panels: From the top.
+        x_label: What x is.
+        dashed: Names of lines that are there for comparison.
+    """
     panels = [(name, drawable) for name, curves in panels if (drawable := _drawable(curves))]
     if not panels:
         return ""
-    places = [x for _, curves in panels for curve in curves.values() for x, _ in curve]
+    places = sorted({x for _, curves in panels for curve in curves.values() for x, *_ in curve})
     height = len(panels) * (HEIGHT + GAP) + TOP
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
@@ -30,7 +47,7 @@ def line_chart(title: str, panels: Sequence[Panel], x_label: str) -> str:
     ]
     for i, (name, curves) in enumerate(panels):
         top = TOP + i * (HEIGHT + GAP)
-        parts += _panel(name, curves, (min(places), max(places)), top, x_label)
+        parts += _panel(name, curves, places, top, x_label, dashed)
     return "\n".join([*parts, "</svg>\n"])
 
 
@@ -39,33 +56,59 @@ def _drawable(curves: dict[str, Curve]) -> dict[str, Curve]:
 
 
 def _panel(
-    title: str, curves: dict[str, Curve], ends: tuple[float, float], top: float, x_label: str
+    title: str,
+    curves: dict[str, Curve],
+    places: Sequence[float],
+    top: float,
+    x_label: str,
+    dashed: Collection[str],
 ) -> list[str]:
-    values = [value for curve in curves.values() for _, value in curve]
+    values = [value for curve in curves.values() for _, *numbers in curve for value in numbers]
     low, high = min(values), max(values)
     if high == low:
         low, high = low - 0.5, high + 0.5
     right, bottom = WIDTH - LEGEND, top + HEIGHT
 
-    def place(at: float, value: float) -> str:
-        x = LEFT + (at - ends[0]) / (ends[1] - ends[0]) * (right - LEFT)
-        y = bottom - (value - low) / (high - low) * HEIGHT
-        return f"{x:.1f},{y:.1f}"
+    def across(at: float) -> float:
+        return LEFT + (at - places[0]) / (places[-1] - places[0]) * (right - LEFT)
+
+    def down(value: float) -> float:
+        return bottom - (value - low) / (high - low) * HEIGHT
 
     parts = [
         f'<text x="{LEFT}" y="{top - 10}" font-weight="bold">{escape(title)}</text>',
         f'<path d="M{LEFT} {top}V{bottom}H{right}" fill="none" stroke="black"/>',
         f'<text x="{LEFT - 6}" y="{top + 10}" text-anchor="end">{high:.4g}</text>',
         f'<text x="{LEFT - 6}" y="{bottom}" text-anchor="end">{low:.4g}</text>',
-        f'<text x="{LEFT}" y="{bottom + 18}">{ends[0]:g}</text>',
+        f'<text x="{LEFT}" y="{bottom + 18}">{places[0]:g}</text>',
         f'<text x="{right}" y="{bottom + 18}" text-anchor="end">'
-        f"{escape(x_label)} {ends[1]:g}</text>",
+        f"{escape(x_label)} {places[-1]:g}</text>",
     ]
+    if low < 0 < high:
+        parts.append(f'<path d="M{LEFT} {down(0):.1f}H{right}" stroke="gray" stroke-width="0.5"/>')
+    if len(places) <= TICKS:
+        parts += [
+            f'<text x="{across(x):.1f}" y="{bottom + 18}" text-anchor="middle">{x:g}</text>'
+            for x in places[1:-1]
+        ]
     for i, (name, curve) in enumerate(curves.items()):
         color, y = COLORS[i % len(COLORS)], top + 12 + 18 * i
-        points = " ".join(place(*point) for point in curve)
-        parts += [
-            f'<polyline points="{points}" fill="none" stroke="{color}" stroke-width="1.5"/>',
-            f'<text x="{right + 10}" y="{y}" fill="{color}">{escape(name)}</text>',
+        # Intervals beside each other, not one over the other.
+        aside = SIDESTEP * (i - (len(curves) - 1) / 2) if len(curve[0]) > 2 else 0.0
+        points = " ".join(f"{across(x) + aside:.1f},{down(v):.1f}" for x, v, *_ in curve)
+        dashes = ' stroke-dasharray="5 3"' if name in dashed else ""
+        parts.append(
+            f'<polyline points="{points}" fill="none" stroke="{color}" stroke-width="1.5"{dashes}/>'
+        )
+        bars = [
+            f"M{across(x) + aside:.1f} {down(ends[0]):.1f}V{down(ends[1]):.1f}"
+            for x, _, *ends in curve
+            if ends
         ]
+        if bars:
+            parts.append(f'<path d="{"".join(bars)}" stroke="{color}" stroke-width="1"/>')
+        parts.append(f'<text x="{right + 22}" y="{y}" fill="{color}">{escape(name)}</text>')
+        parts.append(
+            f'<path d="M{right + 6} {y - 4}h12" stroke="{color}" stroke-width="1.5"{dashes}/>'
+        )
     return parts

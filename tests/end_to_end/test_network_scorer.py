@@ -150,6 +150,7 @@ def test_its_report_becomes_that_of_the_export(
     assert found["model"]["sha256"] == read_manifest(artifact).model_sha256
     assert found["golden"] == golden_scores(ExportedModel(artifact), artifact)
     assert {key: found[key] for key in report} == report
+    assert (tmp_path / "faithfulness.svg").read_text(encoding="utf-8").startswith("<svg")
 
 
 def test_a_report_of_other_weights_is_refused(

@@ -4,6 +4,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from model.curves import learning_curves
+from model.line_chart import line_chart
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -58,3 +59,22 @@ def test_all_the_same_value_is_a_line_in_the_middle() -> None:
     same = [{"step": step, "loss": 3.0} for step in (1, 2)]
     [line] = ET.fromstring(learning_curves(same)).iter(f"{SVG}polyline")
     assert points(line)[0][1] == points(line)[1][1]
+
+
+def test_intervals_are_bars_through_their_points() -> None:
+    curves = {
+        "ours": [(5.0, 0.4, 0.3, 0.6), (10.0, 0.5, 0.4, 0.6), (50.0, 0.1, -0.2, 0.2)],
+        "theirs": [(5.0, 0.1, 0.0, 0.2), (10.0, 0.2, 0.1, 0.3), (50.0, 0.0, -0.1, 0.1)],
+    }
+    drawing = ET.fromstring(line_chart("Chart", [("Panel", curves)], "%", dashed=["theirs"]))
+    ours, theirs = drawing.iter(f"{SVG}polyline")
+    assert ("stroke-dasharray" in ours.attrib, "stroke-dasharray" in theirs.attrib) == (False, True)
+    [bars] = [p.attrib["d"] for p in drawing.iter(f"{SVG}path") if p.attrib["d"].count("V") == 3
+              and p.attrib["stroke"] == ours.attrib["stroke"]]  # fmt: skip
+    for bar, (x, y) in zip(bars.removeprefix("M").split("M"), points(ours), strict=True):
+        at, ends = bar.split(" ")
+        low, high = map(float, ends.split("V"))
+        assert float(at) == x
+        assert high < y < low  # y grows downwards
+    assert "10" in [text.text for text in drawing.iter(f"{SVG}text")]
+    assert len([p for p in drawing.iter(f"{SVG}path") if p.attrib["stroke"] == "gray"]) == 1

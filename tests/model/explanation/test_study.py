@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from typing import Any
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
 
+from model.explanation.chart import TITLES, curves
 from model.explanation.claims import COPIED, LOOKED, RELIED, REMOVED
 from model.explanation.correlation import kendall_tau
 from model.explanation.document import Document
@@ -132,6 +134,17 @@ def test_a_report_is_json_and_a_table(copier: dict[str, Any], reader: dict[str, 
     assert "| exactly … % of this word's probability was copied from here |" in tables(copier)
     width = {line.count("|") for line in lines[:10]}
     assert len(width) == 1
+
+
+def test_a_report_is_drawn_with_all_that_is_compared(copier: dict[str, Any]) -> None:
+    drawn = curves({**copier, "documents": DOCUMENTS})
+    drawing = ET.fromstring(drawn)
+    texts = [text.text for text in drawing.iter("{http://www.w3.org/2000/svg}text")]
+    assert all(texts.count(name) == len(TITLES) for name in (*METHODS, *BASELINES))
+    lines = [*drawing.iter("{http://www.w3.org/2000/svg}polyline")]
+    assert len(lines) == len(TITLES) * len((*METHODS, *BASELINES))
+    assert sum("stroke-dasharray" in line.attrib for line in lines) == len(lines) // 2
+    assert len(drawn) < 2**15
 
 
 def test_the_estimate_of_scores_is_near_and_not_below(documents: list[Document]) -> None:
