@@ -13,14 +13,21 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from model.artifact import latest_version, read_golden
+from model.artifact import (
+    MANIFEST,
+    file_digests,
+    latest_version,
+    read_golden,
+    read_manifest,
+    write_manifest,
+)
 from model.explanation import sanity, study
 from model.explanation.chart import curves
 from model.explanation.document import Document, all_kept, by_unit, read_document
@@ -295,11 +302,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         parser.error(str(error))
     if report is not None:
-        text = json.dumps(report, indent=1, allow_nan=False)
-        given.out.write_text(f"{text}\n", encoding="utf-8")
-        given.out.with_suffix(".svg").write_text(curves(report), encoding="utf-8")
+        write_report(given.out, report)
         print(f"texts: {kinds_of_text(report)}\n\n{tables(report)}")
     return 0
+
+
+def write_report(out: Path, report: Mapping[str, Any]) -> None:
+    """Writes the report and its curves; in an artifact, they become two of its files.
+
+    Raises:
+        ArtifactError: that artifact is damaged; nothing is written.
+    """
+    directory = out.parent
+    manifest = read_manifest(directory) if (directory / MANIFEST).exists() else None
+    text = json.dumps(report, indent=1, allow_nan=False)
+    out.write_text(f"{text}\n", encoding="utf-8")
+    out.with_suffix(".svg").write_text(curves(report), encoding="utf-8")
+    if manifest:
+        write_manifest(directory, replace(manifest, files=file_digests(directory)))
 
 
 def report_of(given: argparse.Namespace) -> dict[str, Any] | None:

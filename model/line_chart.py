@@ -107,8 +107,8 @@ def _panel(
         ]
         if bars:
             parts.append(f'<path d="{"".join(bars)}" stroke="{color}" stroke-width="1"/>')
-        parts.append(f'<text x="{right + 22}" y="{y}" fill="{color}">{escape(name)}</text>')
+        parts.append(f'<text x="{right + 30}" y="{y}" fill="{color}">{escape(name)}</text>')
         parts.append(
-            f'<path d="M{right + 6} {y - 4}h12" stroke="{color}" stroke-width="1.5"{dashes}/>'
+            f'<path d="M{right + 14} {y - 4}h12" stroke="{color}" stroke-width="1.5"{dashes}/>'
         )
     return parts
