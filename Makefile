@@ -171,9 +171,9 @@ lock: ## Compile requirements/*.in to pins with hashes (ARGS=--upgrade for the n
 	$(compile) requirements/runtime.in -o requirements/runtime.txt
 	$(compile) requirements/gpu.in -c requirements/runtime.txt --excludes <(echo tensorflow-cpu) -o requirements/gpu.txt
 	$(compile) requirements/train.in -c requirements/runtime.txt -o requirements/train.txt
-	$(compile) requirements/dev.in -c requirements/train.txt -o requirements/dev.txt
+	$(compile) --no-strip-extras requirements/dev.in -c requirements/train.txt -o requirements/dev.txt
 	$(compile) requirements/backends.in -c requirements/train.txt -o requirements/backends.txt
-	$(compile) requirements/browser.in -c requirements/dev.txt -o requirements/browser.txt
+	$(compile) --no-strip-extras requirements/browser.in -c requirements/dev.txt -o requirements/browser.txt
 	$(compile) requirements/bench.in -c requirements/runtime.txt -o requirements/bench.txt
 	$(compile) requirements/bench-bentoml.in -o requirements/bench-bentoml.txt
 
