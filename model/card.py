@@ -6,12 +6,22 @@ the manifest is sealed again; `model_sha256` covers weights and tokenizer only a
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from model import curves
-from model.artifact import MODEL_CARD, Manifest, file_digests, read_manifest, write_manifest
+from model.artifact import (
+    FAITHFULNESS,
+    MODEL_CARD,
+    Manifest,
+    file_digests,
+    read_manifest,
+    write_manifest,
+)
+from model.explanation.report import tables
 
 _TEMPLATE = """\
 # {name} {version}
@@ -69,6 +79,16 @@ They were written for this card, and none was left out for what the model made o
 _CURVES = f"""
 ![Loss and ROUGE-L over the steps of the training]({curves.FILE_NAME})
 """
+_EXPLANATIONS = f"""
+## Explanations
+
+Measured on {{documents}} texts ({{kinds}}), and to be believed of texts of that kind only. What the
+figures mean is in docs/explanations.md of the project.
+
+![What a summary loses without the top words, and with them alone]({Path(FAITHFULNESS).stem}.svg)
+
+{{tables}}
+"""
 _SIZES = ("num_layers", "hidden_dim", "num_heads", "vocab_size")
 
 
@@ -113,7 +133,26 @@ def write_card(directory: Path, table: str, samples: str, low_confidence: float 
     """
     manifest = replace(read_manifest(directory), low_confidence_log_prob=low_confidence)
     has_curves = (directory / curves.FILE_NAME).exists()
-    (directory / MODEL_CARD).write_text(
-        render(manifest, table, samples, has_curves), encoding="utf-8"
-    )
+    _seal(directory, manifest, render(manifest, table, samples, has_curves))
+
+
+def write_explanations(directory: Path, manifest: Manifest) -> None:
+    """Puts what was measured of explanations in the artifact's card, and seals it again."""
+    card = (directory / MODEL_CARD).read_text(encoding="utf-8")
+    _seal(directory, manifest, card.partition(_EXPLANATIONS.partition("\n\n")[0])[0])
+
+
+def kinds_of_text(report: Mapping[str, Any]) -> str:
+    """On how many texts of which kind explanations were measured."""
+    return ", ".join(f"{kind} {number}" for kind, number in report["kinds_of_text"].items())
+
+
+def _seal(directory: Path, manifest: Manifest, card: str) -> None:
+    path = directory / FAITHFULNESS
+    if path.exists():
+        report = json.loads(path.read_text(encoding="utf-8"))
+        card += _EXPLANATIONS.format(
+            documents=report["documents"], kinds=kinds_of_text(report), tables=tables(report)
+        )
+    (directory / MODEL_CARD).write_text(card, encoding="utf-8")
     write_manifest(directory, replace(manifest, files=file_digests(directory)))

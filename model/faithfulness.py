@@ -13,21 +13,15 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from model.artifact import (
-    MANIFEST,
-    file_digests,
-    latest_version,
-    read_golden,
-    read_manifest,
-    write_manifest,
-)
+from model.artifact import MANIFEST, latest_version, read_golden, read_manifest
+from model.card import kinds_of_text, write_explanations
 from model.explanation import sanity, study
 from model.explanation.chart import curves
 from model.explanation.document import Document, all_kept, by_unit, read_document
@@ -308,7 +302,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def write_report(out: Path, report: Mapping[str, Any]) -> None:
-    """Writes the report and its curves; in an artifact, they become two of its files.
+    """Writes the report and its curves; in an artifact also to its card, and seals it again.
 
     Raises:
         ArtifactError: that artifact is damaged; nothing is written.
@@ -319,7 +313,7 @@ def write_report(out: Path, report: Mapping[str, Any]) -> None:
     out.write_text(f"{text}\n", encoding="utf-8")
     out.with_suffix(".svg").write_text(curves(report), encoding="utf-8")
     if manifest:
-        write_manifest(directory, replace(manifest, files=file_digests(directory)))
+        write_explanations(directory, manifest)
 
 
 def report_of(given: argparse.Namespace) -> dict[str, Any] | None:
@@ -362,11 +356,6 @@ def study_of(model: Model, given: argparse.Namespace) -> dict[str, Any] | None:
         "kinds_of_text": dict(sorted(Counter(e.origin for e in examples).items())),
         **measure(model, documents, given.threads),
     }
-
-
-def kinds_of_text(report: Mapping[str, Any]) -> str:
-    """How many texts of which kind were measured."""
-    return ", ".join(f"{kind} {number}" for kind, number in report["kinds_of_text"].items())
 
 
 if __name__ == "__main__":
