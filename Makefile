@@ -104,7 +104,7 @@ test-browser: ## Look at the pages in a real browser; skips where there is none
 	@scripts/test-browser $(ARGS)
 
 .PHONY: test-backends
-test-backends: ## Train on JAX, without TensorFlow, and go on with TensorFlow
+test-backends: ## Test training on JAX without TensorFlow, and on from there with it
 	@scripts/test-backends $(ARGS)
 
 .PHONY: openapi
@@ -172,7 +172,7 @@ lock: ## Compile requirements/*.in to pins with hashes (ARGS=--upgrade for the n
 	$(compile) requirements/gpu.in -c requirements/runtime.txt --excludes <(echo tensorflow-cpu) -o requirements/gpu.txt
 	$(compile) requirements/train.in -c requirements/runtime.txt -o requirements/train.txt
 	$(compile) --no-strip-extras requirements/dev.in -c requirements/train.txt -o requirements/dev.txt
-	$(compile) requirements/backends.in -c requirements/train.txt -o requirements/backends.txt
+	$(compile) requirements/backends.in -c requirements/dev.txt -o requirements/backends.txt
 	$(compile) --no-strip-extras requirements/browser.in -c requirements/dev.txt -o requirements/browser.txt
 	$(compile) requirements/bench.in -c requirements/runtime.txt -o requirements/bench.txt
 	$(compile) requirements/bench-bentoml.in -o requirements/bench-bentoml.txt

@@ -50,7 +50,7 @@ class WarmupStableDecay(keras.optimizers.schedules.LearningRateSchedule):  # typ
         }
 
 
-def make_optimizer(name: str, schedule: WarmupStableDecay) -> keras.optimizers.Optimizer:
+def make_optimizer(name: str, schedule: WarmupStableDecay | float) -> keras.optimizers.Optimizer:
     """`adamw` (Loshchilov & Hutter 2019) or `muon` (Jordan 2024), gradients clipped to norm 1.
 
     Muon turns only matrices; its inner AdamW takes the embedding, the gate and the vectors.

@@ -266,7 +266,9 @@ def test_no_import_rule_is_broken(tree: Path) -> None:
         ("service/schemas.py", "from service import prediction", "4b"),
         ("model/explanation/scorer.py", "from model.explanation import study", "4d"),
         ("model/explanation/new.py", "", "4d"),
+        ("model/accelerated/batches.py", "from model.accelerated import trainer", "4e"),
         ("model/new.py", "import tensorflow.nn", "5"),
+        ("model/accelerated/publish.py", "import jax.numpy", "5"),
     ],
 )
 def test_each_import_rule_can_be_broken(tree: Path, module: str, forbidden: str, rule: str) -> None:
@@ -286,7 +288,8 @@ def test_only_what_exports_loads_tensorflow_when_it_is_imported() -> None:
                 line,
             )
         ]
-        assert path.name in {"export.py", "signatures.py", "verification.py"} or not imports
+        allowed = {"export.py", "signatures.py", "verification.py", "publish.py"}
+        assert path.name in allowed or not imports
 
 
 # ------------------------------------------------------------------------- the count of skips
