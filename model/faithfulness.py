@@ -259,8 +259,9 @@ def finished(report: dict[str, Any], exported: ExportedModel, directory: Path) -
         "version": manifest.version,
         "sha256": manifest.model_sha256,
     }
-    golden = golden_scores(exported, directory)
-    return {"schema": SCHEMA, "model": model, **judged(report), "golden": golden}
+    own = {"schema": SCHEMA, "model": model}
+    # First in the file, and those of a report that was finished before are replaced.
+    return {**own, **judged(report), **own, "golden": golden_scores(exported, directory)}
 
 
 def command_line() -> argparse.ArgumentParser:

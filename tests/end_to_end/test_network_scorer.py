@@ -34,6 +34,8 @@ from model.train import BUILT_IN
 DOCUMENTS = 2
 SUMMARIES = "summaries.jsonl"
 
+pytestmark = pytest.mark.timeout(300)  # the study is of an eager network
+
 
 @pytest.fixture(scope="module")
 def artifact(trained: Path) -> Path:
@@ -150,6 +152,11 @@ def test_its_report_becomes_that_of_the_export(
     assert found["model"]["sha256"] == read_manifest(artifact).model_sha256
     assert found["golden"] == golden_scores(ExportedModel(artifact), artifact)
     assert {key: found[key] for key in report} == report
+    # A report that was finished for another export of the same weights is finished anew.
+    older = tmp_path / "older.json"
+    older.write_text(json.dumps(found | {"model": {"sha256": "0" * 64}, "golden": []}))
+    assert finish(artifact, older, tmp_path / "again.json") == 0
+    assert json.loads((tmp_path / "again.json").read_text(encoding="utf-8")) == found
     assert (tmp_path / "faithfulness.svg").read_text(encoding="utf-8").startswith("<svg")
 
 
