@@ -82,8 +82,10 @@ def make_batch(
     """
     keys = jax.random.split(key, 8)
     batch = rows.shape[0]
-    inner = _drawn(keys[0], mixture.inner_share, batch) & (corpus.inner_starts[rows] >= 0)
-    skipped = jnp.where(inner, corpus.inner_starts[rows], 0)
+    begins = corpus.inner_starts[rows]
+    left = (begins >= 0) & (begins < corpus.source_lengths[rows])
+    inner = _drawn(keys[0], mixture.inner_share, batch) & left
+    skipped = jnp.where(inner, begins, 0)
     length = jnp.minimum(corpus.source_lengths[rows] - skipped, source_tokens - 1)
     begin = corpus.source_starts[rows] + skipped
     target = _slices(
