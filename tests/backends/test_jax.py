@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 from model.artifact import read_manifest
 from model.checkpoint import read_state
 from model.corpus import Corpus
+from model.faithfulness import main as study
 from model.job import Job
 from model.readers import DataFile
 from model.train import BUILT_IN, main, options_of, parse_arguments
@@ -38,17 +40,21 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     python = os.environ["BACKEND_PYTHON"]
     without = subprocess.run([python, "-c", "import tensorflow"], capture_output=True, check=False)
     assert without.returncode, "the other environment has TensorFlow"
-    environment = os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": str(ROOT)}
+    return out, on_jax("model.train", *arguments(out))
+
+
+def on_jax(module: str, *given: str) -> str:
+    """What a command of the project prints there."""
     done = subprocess.run(
-        [python, "-m", "model.train", *arguments(out)],
-        env=environment,
+        [os.environ["BACKEND_PYTHON"], "-m", module, *given],
+        env=os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=False,
         timeout=500,
     )
     assert done.returncode == 0, done.stderr
-    return out, done.stdout
+    return done.stdout
 
 
 @pytest.mark.timeout(600)
@@ -81,3 +87,26 @@ def test_tensorflow_goes_on_and_exports(trained: tuple[Path, str], tmp_path: Pat
     assert main(arguments(out, STEPS + 2)) == 0
     assert read_state(out / "checkpoint.npz")["step"] == STEPS + 2
     assert read_manifest(out / "artifacts" / "1").training["progress"]["step"] == STEPS + 2
+
+
+@pytest.mark.timeout(600)
+def test_a_study_of_explanations_has_the_same_figures(
+    trained: tuple[Path, str], tmp_path: Path
+) -> None:
+    out = trained[0]
+    weights = f"--weights {out / 'checkpoint.npz'} --tokenizer {out / 'tokenizer.json'}"
+    given = [*weights.split(), "--data", str(BUILT_IN), "--documents", "2"]
+    summaries = str(tmp_path / "summaries.jsonl")
+    on_jax("model.faithfulness", *given, "--write-summaries", summaries)
+    given += ["--summaries", summaries, "--out"]
+    on_jax("model.faithfulness", *given, str(tmp_path / "jax.json"))
+    assert study([*given, str(tmp_path / "tensorflow.json")]) == 0
+    ours, theirs = (
+        json.loads((tmp_path / f"{name}.json").read_text(encoding="utf-8"))
+        for name in ("tensorflow", "jax")
+    )
+    assert ours["weights_sha256"] == theirs["weights_sha256"]
+    for method, entry in ours["methods"].items():
+        for figure in ("comprehensiveness", "sufficiency"):
+            found = [e["mean"] for e in theirs["methods"][method][figure]]
+            assert found == pytest.approx([e["mean"] for e in entry[figure]], abs=1e-4), method
