@@ -37,8 +37,9 @@ class Recipe:
     """How one network is trained.
 
     The learning rate rises over `warmup_steps`, stays, and falls to a fiftieth over the last
-    `decay_share` of `seconds` (or of `steps`, where those are given: repeatable, but not to fit a
-    lease). `gap_until` is the share of the time in which sentences are hidden and written again.
+    `decay_share` of `seconds`, or of `steps` where those are given: these can be repeated, but
+    nobody knows how long they take. `gap_until` is the share of the time in which sentences are
+    hidden and written again.
     """
 
     seconds: float
