@@ -26,6 +26,9 @@ from model.tokenizer import EOS_ID, PAD_ID, Tokenizer
 from model.utf8 import REFUSED, WHOLE, transitions
 from model.verification import ExportError, Outputs, compare, run_apart, verify
 
+# An export is traced and run by a fresh process: 37 s with two cores idle, more beside others.
+pytestmark = pytest.mark.timeout(300)
+
 OPTIONS = ExportOptions(default_style="title", max_source_tokens=32, golden_lead=0.0)
 TRAINING = {
     "steps": 0,
