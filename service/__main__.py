@@ -42,7 +42,9 @@ def serve(settings: Settings, load: LoadPredictor, metrics: Metrics | None = Non
     A model that can't be loaded ends it too, where the settings say so or where they demand a
     device that isn't there.
     """
-    configure_logs(settings.log_level)
+    metrics = metrics or Metrics()
+    writer = configure_logs(settings.log_level)
+    metrics.watch_log(lambda: writer.dropped)
     failures: list[Exception] = []
 
     def on_load_failure(error: Exception) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from service.predictor import ModelInfo, WorkerHealth
@@ -56,6 +56,21 @@ class WorkersCollector(Collector):
             "summarizer_resident_memory_bytes",
             "Memory of the service and of its workers; what they share counts for each.",
             value=sum(_resident_bytes(pid) for pid in (os.getpid(), *health.pids)),
+        )
+
+
+class LogCollector(Collector):
+    """The lines of this process's log that nobody took."""
+
+    def __init__(self, dropped: Callable[[], int]) -> None:
+        self._dropped = dropped
+
+    def collect(self) -> Iterator[Metric]:
+        """The metric of this moment."""
+        yield CounterMetricFamily(
+            "summarizer_log_lines_dropped_total",
+            "Lines of the service's own log that were not written, since nobody took them.",
+            value=self._dropped(),
         )
 
 

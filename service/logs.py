@@ -4,26 +4,33 @@ from __future__ import annotations
 
 import json
 import logging
-import sys
 from typing import Any
 
 import structlog
 from structlog.typing import EventDict, Processor
 
+from service.log_writer import LogWriter
+
+_STDOUT = 1
+
 FIELDS = "fields"
 """`extra={FIELDS: {...}}` of a log call adds its keys to the line."""
 
 
-def configure_logs(level: str) -> None:
+def configure_logs(level: str) -> LogWriter:
     """Sends the logs of all libraries, and Python's warnings, through one renderer.
 
     Args:
         level: The least severe messages that are logged.
+
+    Returns:
+        What writes them, and knows how many were lost.
     """
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(json_formatter())
-    logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    writer = LogWriter(_STDOUT)
+    writer.setFormatter(json_formatter())
+    logging.basicConfig(level=level.upper(), handlers=[writer], force=True)
     logging.captureWarnings(capture=True)
+    return writer
 
 
 def json_formatter() -> logging.Formatter:

@@ -14,7 +14,7 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from service import VERSION
-from service.collectors import ModelCollector, WithoutBirthdays, WorkersCollector
+from service.collectors import LogCollector, ModelCollector, WithoutBirthdays, WorkersCollector
 from service.predictor import EngineCall, EngineState, ModelInfo, WorkerHealth
 from service.worker_slot import WorkerEvent
 
@@ -184,6 +184,10 @@ class Metrics:
         """Reports readiness, model and workers as they are at each scrape."""
         self.registry.register(ModelCollector(model))
         self.registry.register(WorkersCollector(health))
+
+    def watch_log(self, dropped: Callable[[], int]) -> None:
+        """Reports the lines of the log that were lost, as they are at each scrape."""
+        self.registry.register(LogCollector(dropped))
 
     def add_request(
         self, *, route: str, method: str, status: int, seconds: float, error: str | None

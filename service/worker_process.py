@@ -24,6 +24,7 @@ if __name__ == "__main__":
 
 import ctypes
 import importlib
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -46,6 +47,7 @@ def main(descriptor: int, core: int) -> None:
         os.sched_setaffinity(0, {core})
     with suppress(EOFError, OSError):  # the parent has closed its end
         _serve(connection)
+    logging.shutdown()
     with suppress(OSError):
         sys.stdout.flush()
         sys.stderr.flush()

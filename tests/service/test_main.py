@@ -149,11 +149,28 @@ def test_without_an_artifact_the_process_stays_up_until_a_signal(
         reasons = {client.get("/readyz").json()["detail"] for _ in range(3)}
         deadline = time.monotonic() + 30
         while "the model is being loaded" in reasons and time.monotonic() < deadline:
-            time.sleep(0.1)  # each answer is a line in a pipe that nobody empties yet
+            time.sleep(0.1)
             reasons = {client.get("/readyz").json()["detail"]}
         assert all("no artifact" in reason for reason in reasons)
         assert client.post("/predict", json={"inputs": "text"}).status_code == 503
     assert service.stop(number) == 0
+
+
+def test_who_does_not_read_the_log_does_not_stop_the_service(
+    services: list[Service], tmp_path: Path
+) -> None:
+    service = Service("-m", "service", artifact=str(tmp_path))
+    services.append(service)
+    lines = 3000  # more than the pipe and the queue before it hold
+    with httpx.Client(base_url=service.address(), timeout=30) as client:
+        for _ in range(lines):
+            assert client.get("/nowhere").status_code == 404  # each is a line
+        counted = client.get("/metrics").text
+    found = re.search(r"^summarizer_log_lines_dropped_total (\S+)$", counted, re.MULTILINE)
+    assert found
+    assert 100 < float(found[1]) < lines
+    assert service.stop(signal.SIGTERM) == 0
+    assert service.said.count('"event": "request"') == lines - float(found[1])
 
 
 def test_without_an_artifact_the_process_ends_where_the_settings_say_so(

@@ -36,6 +36,7 @@ def metrics(info: ModelInfo) -> Metrics:
     metrics = Metrics()
     metrics.expect_errors(statuses_by_name())
     metrics.watch_model(lambda: info, lambda: HEALTH)
+    metrics.watch_log(lambda: 4)
     metrics.waiting(3, 90)
     metrics.started(2, 70, 128)
     metrics.called(EngineCall(texts=2, tokens=70, padded_tokens=128))
