@@ -9,6 +9,7 @@ from typing import Any
 import orjson
 
 from model.tokenizer import Span
+from model.unsupported import unsupported_words
 from service.alignment import Alignment, merge_words, token_alignment
 from service.attention_view import DECIMALS, matrix_view, number, sources_view
 from service.errors import MatrixTooLarge, NonFiniteOutput
@@ -16,6 +17,7 @@ from service.offsets import OffsetTable, OffsetUnit
 from service.predictor import ModelInfo, Summary
 from service.schemas import PredictRequest
 from service.title_case import title_case
+from service.unsupported_view import unsupported_view
 from service.warning_rules import warnings_for
 
 MAX_MATRIX_CELLS = 65_536
@@ -110,7 +112,11 @@ def _prediction(
         for sentence in summary.key_sentences
     ]
     prediction["source"] = source_use(text, summary, offsets, request.offset_unit)
-    prediction["warnings"] = warnings_for(text, summary, info)
+    unsupported = unsupported_words(summary.text, text)
+    prediction["unsupported_words"] = unsupported_view(
+        unsupported, summary.text, request.offset_unit, in_title_case=request.case == "title"
+    )
+    prediction["warnings"] = warnings_for(text, summary, info, unsupported)
     return prediction
 
 

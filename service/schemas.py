@@ -211,6 +211,15 @@ class KeySentence(BaseModel):
     )
 
 
+class UnsupportedWord(BaseModel):
+    """A name or a number of the summary that the text does not have."""
+
+    text: str
+    start: int = Field(description="In the summary.")
+    end: int
+    kind: Literal["name", "number"]
+
+
 class Candidate(BaseModel):
     """A summary that the search found."""
 
@@ -246,6 +255,9 @@ class Prediction(BaseModel):
         max_length=MAX_KEY_SENTENCES, description="In the order of the text."
     )
     source: SourceUse
+    unsupported_words: list[UnsupportedWord] = Field(
+        description="Where the warning of this name is from."
+    )
     warnings: list[WarningName]
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 from model.legal_status import escalates
 from model.tokenizer import word_spans
-from model.unsupported import unsupported_words
+from model.unsupported import CheckedWord
 from service.language import looks_english
 from service.predictor import ModelInfo, Summary
 
@@ -22,14 +23,23 @@ WarningName = Literal[
 FEWEST_WORDS = 8
 
 
-def warnings_for(text: str, summary: Summary, info: ModelInfo) -> list[WarningName]:
-    """The warnings that apply to the summary of `text`, in a fixed order."""
+def warnings_for(
+    text: str, summary: Summary, info: ModelInfo, unsupported: Sequence[CheckedWord]
+) -> list[WarningName]:
+    """The warnings that apply to the summary of `text`, in a fixed order.
+
+    Args:
+        text: What was sent.
+        summary: What was written of it.
+        info: The model that wrote it.
+        unsupported: Names and numbers of the summary that the text does not have.
+    """
     applies: dict[WarningName, bool] = {
         "truncated": summary.truncated,
         "very_short_input": _is_very_short(text),
         "not_english": not looks_english(text),
         "low_confidence": _is_unsure(summary, info.low_confidence_log_prob),
-        "unsupported_words": bool(unsupported_words(summary.text, text)),
+        "unsupported_words": bool(unsupported),
         "legal_status": escalates(summary.text, text),
     }
     return [warning for warning, does in applies.items() if does]

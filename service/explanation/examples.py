@@ -82,6 +82,7 @@ RESPONSE_EXAMPLE: dict[str, Any] = {
                 "offset_unit": "code_point",
                 "sha256": "0" * 64,
             },
+            "unsupported_words": [],
             "warnings": ["very_short_input"],
         }
     ],

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from model.unsupported import unsupported_words
 from service.attention_view import rounded
 from service.explanation.asked_model import AskedModel
 from service.explanation.catalogue import Offer
@@ -15,6 +16,7 @@ from service.explanation.subject import Subject
 from service.offsets import OffsetTable
 from service.prediction import source_use
 from service.predictor import ModelInfo
+from service.unsupported_view import unsupported_view
 from service.warning_rules import warnings_for
 
 
@@ -23,6 +25,8 @@ def explained(
 ) -> dict[str, Any]:
     """One prediction: the summary, and what each method says of it."""
     units, unit = subject.units, subject.request.offset_unit
+    written = subject.summary.text
+    unsupported = unsupported_words(written, subject.text)
     return {
         "summary": units.summary_text,
         "style": subject.summary.style,
@@ -35,7 +39,10 @@ def explained(
         "source_units": source_places(subject, units).columns,
         "explanations": explanations_of(subject, model, offered),
         "source": source_use(subject.text, subject.summary, OffsetTable(subject.text, unit), unit),
-        "warnings": warnings_for(subject.text, subject.summary, info),
+        "unsupported_words": unsupported_view(
+            unsupported, written, unit, in_title_case=subject.is_in_title_case
+        ),
+        "warnings": warnings_for(subject.text, subject.summary, info, unsupported),
     }
 
 

@@ -7,7 +7,14 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.schemas import ModelId, Problem, SourceUse, SummaryColumns, SummaryRequest
+from service.schemas import (
+    ModelId,
+    Problem,
+    SourceUse,
+    SummaryColumns,
+    SummaryRequest,
+    UnsupportedWord,
+)
 from service.warning_rules import WarningName
 
 MethodName = Literal[
@@ -139,6 +146,7 @@ class Explained(BaseModel):
     source_units: UnitColumns
     explanations: list[Explanation]
     source: SourceUse
+    unsupported_words: list[UnsupportedWord]
     warnings: list[WarningName]
 
 

@@ -33,11 +33,16 @@ class Subject:
     text: str
     summary: Summary
 
+    @property
+    def is_in_title_case(self) -> bool:
+        """Whether the client sees the summary so; a summary of its own is left as it is."""
+        return self.request.case == "title" and self.request.summary is None
+
     @cached_property
     def tokens(self) -> Alignment:
         """Summary and source token by token, in the case that was asked for."""
         text, spans = self.summary.text, self.summary.summary_spans
-        if self.request.case == "title" and self.request.summary is None:
+        if self.is_in_title_case:
             text, spans = title_case(text, spans)
         return token_alignment(self.summary, self.text, text, spans)
 

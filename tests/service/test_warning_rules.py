@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from model.unsupported import unsupported_words
 from service.predictor import Summary
 from service.warning_rules import warnings_for
 
@@ -42,7 +43,7 @@ def test_low_confidence_is_below_the_models_own_threshold(
     predictor: Any, summary: Summary, text: str, threshold: float | None, expected: list[str]
 ) -> None:
     info = replace(predictor.info, low_confidence_log_prob=threshold)
-    assert warnings_for(text, summary, info) == expected
+    assert warnings_for(text, summary, info, []) == expected
 
 
 @pytest.mark.parametrize(
@@ -55,11 +56,12 @@ def test_low_confidence_is_below_the_models_own_threshold(
 def test_only_words_with_letters_or_digits_are_counted(
     predictor: Any, summary: Summary, text: str, expected: list[str]
 ) -> None:
-    assert warnings_for(text, summary, predictor.info) == expected
+    assert warnings_for(text, summary, predictor.info, []) == expected
 
 
 def test_a_cut_text_is_always_mentioned(predictor: Any, summary: Summary, text: str) -> None:
-    assert warnings_for(text, replace(summary, truncated=True), predictor.info) == ["truncated"]
+    cut = replace(summary, truncated=True)
+    assert warnings_for(text, cut, predictor.info, []) == ["truncated"]
 
 
 @pytest.mark.parametrize(
@@ -79,4 +81,6 @@ def test_words_without_support_and_guilt_that_is_only_alleged(
         "The council voted for a tram line on Tuesday. A man was charged with fraud in the matter; "
         "if convicted, he faces a fine."
     )
-    assert warnings_for(text, replace(summary, text=summary_text), predictor.info) == expected
+    summary = replace(summary, text=summary_text)
+    unsupported = unsupported_words(summary_text, text)
+    assert warnings_for(text, summary, predictor.info, unsupported) == expected

@@ -155,6 +155,15 @@ async def test_an_own_summary_is_scored_as_it_was_sent(explain: Explain, predict
     assert "summary is of one text, and inputs holds 2" in answer.json()["detail"]
 
 
+async def test_words_without_support_have_their_places(explain: Explain) -> None:
+    found = await explained(explain, summary="\U0001f600 boats of Vexley", offset_unit="utf16")
+    assert found["unsupported_words"] == [
+        {"text": "Vexley", "start": 12, "end": 18, "kind": "name"}
+    ]
+    assert "unsupported_words" in found["warnings"]
+    assert (await explained(explain))["unsupported_words"] == []
+
+
 async def test_several_texts_are_explained_in_their_order(explain: Explain, text: str) -> None:
     answer = await explain(inputs=[text, "A bell rang twice over the market square."])
     both = answer.json()["predictions"]

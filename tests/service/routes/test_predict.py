@@ -43,7 +43,7 @@ async def test_the_answer_has_the_fields_of_the_contract(predict: Predict, text:
     (prediction,) = body["predictions"]
     assert prediction.keys() == {
         "summary", "style", "finish_reason", "log_prob", "attention", "key_sentences", "source",
-        "warnings",
+        "unsupported_words", "warnings",
     }  # fmt: skip
     assert prediction["summary"] == "The city council voted on"
     assert prediction["source"] == {
@@ -54,7 +54,7 @@ async def test_the_answer_has_the_fields_of_the_contract(predict: Predict, text:
         "offset_unit": "code_point",
         "sha256": hashlib.sha256(text.encode()).hexdigest(),
     }
-    assert prediction["warnings"] == []
+    assert prediction["unsupported_words"] == prediction["warnings"] == []
 
 
 @pytest.mark.parametrize("attention", ["sources", "matrix", "none"])
@@ -279,6 +279,27 @@ async def test_warnings_name_what_is_wrong_with_text_and_summary(
         ["very_short_input", "not_english", "low_confidence"],
         ["very_short_input", "low_confidence"],
     ]
+
+
+@pytest.mark.parametrize(
+    ("unit", "encoding", "width"),
+    [("code_point", "utf-32-le", 4), ("utf16", "utf-16-le", 2), ("utf8", "utf-8", 1)],
+)
+@pytest.mark.parametrize("case", ["sentence", "title"])
+async def test_words_without_support_have_their_places(
+    predict: Predict, predictor: Any, unit: str, encoding: str, width: int, case: str
+) -> None:
+    written = "\ufb01ne \U0001f600 Vexley gives 99 trams"  # a capital of the ligature is longer
+    predictor.change = lambda summary: replace(summary, text=written)
+    (prediction,) = (await predict(offset_unit=unit, case=case)).json()["predictions"]
+    assert prediction["warnings"] == ["unsupported_words"]
+    encoded = prediction["summary"].encode(encoding)
+    found = [
+        (encoded[width * word["start"] : width * word["end"]].decode(encoding), word["kind"])
+        for word in prediction["unsupported_words"]
+    ]
+    assert found == [("Vexley", "name"), ("99", "number")]
+    assert [word["text"] for word in prediction["unsupported_words"]] == ["Vexley", "99"]
 
 
 async def test_a_harmless_request_id_is_kept(client: httpx.AsyncClient, text: str) -> None:
