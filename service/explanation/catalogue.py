@@ -18,6 +18,10 @@ METHODS: tuple[MethodName, ...] = get_args(MethodName)
 SLOW = frozenset({"leave_one_out", "ablation"})
 NEEDED_SIGNATURE = {"gradient": SALIENCY, "self_attention": SELF_ATTENTION}
 
+UNMOVED = "its scores hardly change when the weights of the model are shuffled"
+CHANCE = "it is not better than chance, the lead and the position alone"
+"""Why a method is refused: what its figures failed."""
+
 _PLACE = re.compile(r"\{.*?\}")  # in a phrase: filled by each row or score
 _INTERVALS = (
     "comprehensiveness_area",
@@ -62,6 +66,16 @@ def offers(info: ModelInfo, *, unmeasured: bool) -> dict[str, Offer]:
             continue
         found[name] = Offer(name=name, evidence=shown)
     return found
+
+
+def refusals(info: ModelInfo) -> dict[str, str]:
+    """Why methods that were measured on a model are not served of it, by name."""
+    measured = {} if info.faithfulness is None else info.faithfulness["methods"]
+    return {
+        name: CHANCE if measured[name].get("sane") else UNMOVED
+        for name in METHODS
+        if name in measured and _evidence(name, info.faithfulness) is None
+    }
 
 
 def check_methods(asked: Iterable[str], offered: Mapping[str, Offer]) -> None:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from service import VERSION
 from service.errors import NotReady
-from service.explanation.catalogue import offers
+from service.explanation.catalogue import offers, refusals
 from service.explanation.schemas import MethodName
 from service.openapi import problems
 from service.prediction import MAX_MATRIX_CELLS
@@ -100,10 +100,18 @@ class Method(BaseModel):
     phrase: str = Field(description="What may be said of its answers.")
 
 
+class RefusedMethod(BaseModel):
+    """A method that was measured on this model and failed."""
+
+    method: MethodName
+    reason: str
+
+
 class Explanations(BaseModel):
     """What `/explain` offers of this model."""
 
     methods: list[Method]
+    refused: list[RefusedMethod]
     num_layers: int = Field(description="Of the encoder, for `self_attention`.")
     num_heads: int = Field(description="In each of them.")
     max_running: int = Field(description="Slow explanations at a time.")
@@ -176,6 +184,10 @@ def _explanations(model: ModelInfo, settings: Settings) -> Explanations:
                 phrase=offer.evidence["phrase"],
             )
             for offer in offered.values()
+        ],
+        refused=[
+            RefusedMethod.model_validate({"method": name, "reason": reason})
+            for name, reason in refusals(model).items()
         ],
         num_layers=model.num_layers,
         num_heads=model.num_heads,

@@ -11,7 +11,7 @@ import pytest
 from model.explanation.claims import LOOKED, MUST_BEAT
 from model.explanation.intervals import Estimate
 from service.errors import RuleBroken
-from service.explanation.catalogue import check_methods, offers
+from service.explanation.catalogue import CHANCE, UNMOVED, check_methods, offers, refusals
 from service.predictor import ModelInfo
 
 EVERY = ["attention", "copy_split", "source_reliance", "gradient", "self_attention"]
@@ -80,6 +80,13 @@ def test_a_method_that_failed_is_not_served_whatever_the_settings(
     failed = report(leave_one_out={"sane": False}, ablation={"sane": None})
     found = offers(offered_by(faithfulness=failed), unmeasured=True)
     assert not found.keys() & {"leave_one_out", "ablation"}
+    assert refusals(offered_by(faithfulness=failed)) == {
+        "leave_one_out": UNMOVED,
+        "ablation": UNMOVED,
+    }
+    no_better = report(ablation={"advantage": {}})
+    assert refusals(offered_by(faithfulness=no_better)) == {"ablation": CHANCE}
+    assert refusals(offered_by()) == {}
     weak = report(attention={"sane": False}, copy_split={"sane": False})
     found = offers(offered_by(faithfulness=weak), unmeasured=False)
     assert found["attention"].evidence["phrase"] == LOOKED
@@ -94,6 +101,7 @@ def test_a_method_that_failed_is_not_served_whatever_the_settings(
 async def test_the_info_page_lists_them(client: httpx.AsyncClient) -> None:
     found = (await client.get("/info")).json()["explanations"]
     assert [method["method"] for method in found["methods"]] == EVERY
+    assert found["refused"] == []
     assert found["methods"][0] == {
         "method": "attention", "slow": False, "measured": False, "phrase": LOOKED,
     }  # fmt: skip
