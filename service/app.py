@@ -18,14 +18,12 @@ from service import VERSION, openapi
 from service.docs_pages import add_docs_pages
 from service.errors import (
     ServiceError,
-    http_problem_response,
-    problem_response,
-    statuses_by_name,
 )
 from service.explanation.desk import ExplanationDesk
 from service.metrics import Metrics
 from service.middleware import CatchAll, RequestContext, request_id_of
 from service.predictor import Predictor
+from service.problems import http_problem_response, problem_response, statuses_by_name
 from service.readiness import PredictorSlot
 from service.routes import explain, predict, probes
 from service.routes import metrics as metrics_route

@@ -25,8 +25,8 @@ from service.errors import (
     RequestTimeout,
     ServiceError,
     TooManyConnections,
-    problem_response,
 )
+from service.problems import problem_response
 from service.settings import Settings
 
 OnRefusal = Callable[[ServiceError, str], None]

@@ -11,7 +11,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import InternalError, problem_response
+from service.errors import InternalError
+from service.problems import problem_response
 
 log = logging.getLogger(__name__)
 

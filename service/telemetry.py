@@ -15,10 +15,11 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import ServiceError, status_of
+from service.errors import ServiceError
 from service.logs import FIELDS
 from service.metrics import Metrics
 from service.predictor import Summary
+from service.problems import status_of
 from service.trace_context import TraceContext, trace_context
 
 log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from service.client import CLIENT_LEFT, ClientLeft, timeout_of, unless_left
-from service.errors import ServiceError, TextTooLong, problem_of
+from service.errors import ServiceError, TextTooLong
 from service.explanation.catalogue import check_methods, offers
 from service.explanation.desk import ExplanationDesk, Question, check_rules, subjects_of
 from service.explanation.examples import REQUEST_EXAMPLES, RESPONSE_EXAMPLE
@@ -21,6 +21,7 @@ from service.middleware import request_id_of
 from service.openapi import json_body, problems
 from service.options import options_of
 from service.predictor import Predictor
+from service.problems import problem_of
 from service.readiness import PredictorSlot
 from service.request_body import check_as, read_json
 from service.routes.dependencies import desk_of, leased_predictor, settings_of, slot_of

@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as families
 
-from service.errors import ServiceError, statuses_by_name
+from service.errors import ServiceError
 from service.metrics import STAGES, Metrics
 from service.predictor import EngineCall, EngineState, ModelInfo, WorkerHealth
+from service.problems import statuses_by_name
 from service.worker_slot import WorkerEvent
 
 TYPES = {"counter", "gauge", "histogram", "summary", "untyped"}

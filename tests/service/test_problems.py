@@ -12,9 +12,8 @@ from service.errors import (
     RuleBroken,
     ServiceError,
     TextTooLong,
-    problem_response,
-    status_of,
 )
+from service.problems import problem_response, status_of
 
 
 @pytest.mark.parametrize(
