@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import time
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Generic
@@ -17,9 +16,12 @@ from service.admission import Admission
 from service.batch_choice import BatchRule, Work
 from service.drain_rate import DrainRate
 from service.errors import DeadlinePassed, InternalError, NotReady, ServiceError
+from service.next_batch import NextBatch
 from service.result_cache import ResultCache
+from service.running_calls import RunningCalls
 from service.scheduler_observer import NoSchedulerObserver, SchedulerObserver
-from service.work_queue import Call, Entry, Payload, Result, Ticket, WorkQueue
+from service.spare_time import SpareTime
+from service.work_queue import Entry, Payload, Result, Ticket, WorkQueue
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +72,8 @@ class Scheduler(Generic[Payload, Result]):
         self._workers = workers
         self._rule = rule
         self._rate = DrainRate(workers, rate)
-        self._margin = margin
+        self._calls: RunningCalls[Payload, Result] = RunningCalls(self._rate, clock)
+        self._next_batch: NextBatch[Payload, Result] = NextBatch(rule, self._rate, margin, clock)
         self._admission = Admission(
             rule=rule, rate=self._rate, max_queued_texts=max_queued_texts, margin=margin
         )
@@ -80,12 +83,10 @@ class Scheduler(Generic[Payload, Result]):
         self._clock = clock
         self._queue: WorkQueue[Payload, Result] = WorkQueue()
         self._known: dict[Hashable, Entry[Payload, Result]] = {}  # waiting or under way
-        self._calls: dict[asyncio.Task[Sequence[Result | Exception]], Call[Payload, Result]] = {}
         self._draining = False
         self._finished = asyncio.Event()
         self._finished.set()
-        self._quiet = asyncio.Event()
-        self._line = asyncio.Lock()
+        self._spare_time = SpareTime()
 
     @property
     def queued_texts(self) -> int:
@@ -129,20 +130,18 @@ class Scheduler(Generic[Payload, Result]):
         Raises:
             NotReady: `drain` was called.
         """
-        async with self._line:
-            while not (self._draining or self._has_spare()):
-                await self._quiet.wait()
+        await self._spare_time.wait()
         if self._draining:
             raise NotReady("the service is stopping", retry_after_s=1)
 
     def predicted_wait_s(self) -> float:
         """Seconds until all that is known now will be done."""
-        return self._rate.seconds(self._queue.cost + self._cost_under_way())
+        return self._rate.seconds(self._queue.cost + self._calls.cost)
 
     def drain(self) -> None:
         """Takes no more work; what was taken is finished."""
         self._draining = True
-        self._quiet.set()
+        self._spare_time.end()
 
     async def close(self) -> None:
         """Drains, and returns once nothing waits and nothing runs."""
@@ -192,18 +191,11 @@ class Scheduler(Generic[Payload, Result]):
                 "the time for this request was over when it came",
                 retry_after_s=self.predicted_wait_s(),
             )
-        if new and len(self._calls) == self._workers:  # else it needs no turn, or has it at once
-            under_way = self._cost_under_way()
-            self._admission.check(new, left_s, queue=self._queue, under_way=under_way)
+        if new and self._calls.is_full:  # else it needs no turn, or has it at once
+            self._admission.check(new, left_s, queue=self._queue, under_way=self._calls.cost)
         if joined and left_s is not None:
-            calls = [(call.members, self._cost_left(call)) for call in self._calls.values()]
+            calls = self._calls.each()
             self._admission.check_joined(joined, left_s, queue=self._queue, under_way=calls)
-
-    def _cost_under_way(self) -> float:
-        return sum(map(self._cost_left, self._calls.values()))
-
-    def _cost_left(self, call: Call[Payload, Result]) -> float:
-        return max(0.0, call.cost - (self._clock() - call.began) * self._rate.of_one)
 
     def _expire(self, now: float) -> None:
         """Answers the clients whose deadline has passed; what only they wanted is not run."""
@@ -225,46 +217,20 @@ class Scheduler(Generic[Payload, Result]):
 
     def _settle(self) -> None:
         """Brings idle workers and waiting works together."""
-        while len(self._calls) < self._workers and (members := self._next()):
+        while not self._calls.is_full and (members := self._next()):
             self._start(members)
         self._observer.waiting(len(self._queue), self._queue.tokens)
         if self._known:
             self._finished.clear()
         else:
             self._finished.set()
-        if self._has_spare():
-            self._quiet.set()
-        else:
-            self._quiet.clear()
-
-    def _has_spare(self) -> bool:
-        return not len(self._queue) and len(self._calls) < max(1, self._workers - 1)
+        has_spare = not len(self._queue) and len(self._calls) < max(1, self._workers - 1)
+        self._spare_time.note(is_now=has_spare)
 
     def _next(self) -> list[Entry[Payload, Result]]:
         """Takes the next batch from the queue; none if it is empty."""
         self._expire(self._clock())
-        if not len(self._queue):
-            return []
-        members = self._queue.oldest_part()
-        if not members:
-            fresh = list(self._queue)  # parts of failed calls come first, so none is left
-            chosen = self._rule.choose(
-                [entry.work for entry in fresh],
-                enough=self._equal_share(),
-                most=self._affordable(fresh[0]),
-            )
-            members = [fresh[i] for i in chosen]
-        self._queue.remove(members)
-        return members
-
-    def _equal_share(self) -> float:
-        """What each worker has to do until all of them have done everything, at the same time."""
-        return (self._queue.cost + self._cost_under_way()) / self._workers
-
-    def _affordable(self, entry: Entry[Payload, Result]) -> float:
-        """The cost of a call that would meet this entry's deadline; infinite if none would."""
-        most = (entry.deadline - self._clock()) * self._rate.of_one / self._margin
-        return most if most >= entry.cost else math.inf
+        return self._next_batch.take(self._queue, self._calls.cost)
 
     def _start(self, members: list[Entry[Payload, Result]]) -> None:
         works = [entry.work for entry in members]
@@ -273,7 +239,7 @@ class Scheduler(Generic[Payload, Result]):
         tokens = sum(work.tokens for work in works)
         self._observer.started(len(works), tokens, self._rule.padded_tokens(works))
         task = asyncio.create_task(self._checked([work.payload for work in works]))
-        self._calls[task] = Call(members=members, cost=self._rule.cost(works), began=self._clock())
+        self._calls.add(task, members, self._rule.cost(works))
         task.add_done_callback(self._ended)
 
     async def _checked(self, payloads: Sequence[Payload]) -> Sequence[Result | Exception]:
@@ -283,16 +249,14 @@ class Scheduler(Generic[Payload, Result]):
         return results
 
     def _ended(self, task: asyncio.Task[Sequence[Result | Exception]]) -> None:
-        call = self._calls.pop(task)
+        members = self._calls.remove(task)
         if task.cancelled():
-            for entry in call.members:
+            for entry in members:
                 self._finish(entry, NotReady("the call was cancelled", retry_after_s=1))
         elif error := task.exception():
-            self._failed(call.members, error)
+            self._failed(members, error)
         else:
-            if not any(entry.work.background for entry in call.members):
-                self._rate.learn(call.cost, self._clock() - call.began)
-            for entry, outcome in zip(call.members, task.result(), strict=True):
+            for entry, outcome in zip(members, task.result(), strict=True):
                 self._finish(entry, outcome)
         self._settle()
 

@@ -1,0 +1,59 @@
+"""The batches under way, and what they have still to do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Generic
+
+from service.drain_rate import DrainRate
+from service.work_queue import Call, Entry, Payload, Result
+
+Outcomes = asyncio.Task[Sequence[Result | Exception]]
+"""A batch that runs: in the end a result or an exception for each of its works."""
+
+
+class RunningCalls(Generic[Payload, Result]):
+    """Calls by the tasks that run them, as many as there are workers.
+
+    Args:
+        rate: How fast a worker gets on; told of each call that ended well.
+        clock: In seconds.
+    """
+
+    def __init__(self, rate: DrainRate, clock: Callable[[], float]) -> None:
+        self._rate = rate
+        self._clock = clock
+        self._calls: dict[Outcomes[Result], Call[Payload, Result]] = {}
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether every worker has one."""
+        return len(self._calls) >= self._rate.workers
+
+    @property
+    def cost(self) -> float:
+        """Padded tokens times beams that are still to be done."""
+        return sum(map(self._left, self._calls.values()))
+
+    def each(self) -> list[tuple[Sequence[Entry[Payload, Result]], float]]:
+        """The members of each, and what it has still to do."""
+        return [(call.members, self._left(call)) for call in self._calls.values()]
+
+    def add(self, task: Outcomes[Result], members: list[Entry[Payload, Result]], cost: int) -> None:
+        """It begins."""
+        self._calls[task] = Call(members=members, cost=cost, began=self._clock())
+
+    def remove(self, task: Outcomes[Result]) -> list[Entry[Payload, Result]]:
+        """Its members, once it has ended."""
+        call = self._calls.pop(task)
+        ended_well = not task.cancelled() and task.exception() is None
+        if ended_well and not any(entry.work.background for entry in call.members):
+            self._rate.learn(call.cost, self._clock() - call.began)
+        return call.members
+
+    def _left(self, call: Call[Payload, Result]) -> float:
+        return max(0.0, call.cost - (self._clock() - call.began) * self._rate.of_one)
