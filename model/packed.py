@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -30,6 +30,8 @@ CHUNK = 2000
 """Examples tokenized together."""
 
 Array = NDArray[np.generic]
+
+Encode = Callable[[Sequence[str]], list[list[int]]]
 
 
 @dataclass(frozen=True)
@@ -95,28 +97,34 @@ class _Row:
 def pack(
     examples: Sequence[Example],
     tokenizer: Tokenizer,
-    truecaser: Truecaser,
+    truecaser: Truecaser | None,
     *,
     max_source_tokens: int,
     max_summary_tokens: int,
     with_labels: bool = True,
+    merge_dropout: float = 0.0,
 ) -> PackedCorpus:
     """Tokenizes examples; targets are truecased as in training.
 
     Args:
         examples: Pairs; a gap in their text is ignored.
         tokenizer: Of a vocabulary of at most 2 ** 15.
-        truecaser: Learnt from the same texts.
+        truecaser: Learnt from the same texts; without one targets stay as they are.
         max_source_tokens: Texts are cut to this, `<eos>` counted.
         max_summary_tokens: Targets are cut to this, `<eos>` counted.
         with_labels: Whether key sentences are labelled (a minute for 30,000 long texts).
+        merge_dropout: The share of BPE merges left out of the texts, at random but once for all.
     """
     rows: list[_Row] = []
+    rng = np.random.default_rng(0)
     for first in range(0, len(examples), CHUNK):
         chunk = examples[first : first + CHUNK]
-        targets = tokenizer.encode_ids([truecaser.truecase(e.summary, e.text) for e in chunk])
+        summaries = [
+            truecaser.truecase(e.summary, e.text) if truecaser else e.summary for e in chunk
+        ]
+        sources = _sentences(chunk, lambda pieces: tokenizer.encode_ids(pieces, merge_dropout, rng))
         for example, source, target in zip(
-            chunk, _sentences(chunk, tokenizer), targets, strict=True
+            chunk, sources, tokenizer.encode_ids(summaries), strict=True
         ):
             labels = _labels(example) if with_labels else []
             rows.append(
@@ -132,11 +140,11 @@ def pack(
     return _stacked(rows)
 
 
-def _sentences(examples: Sequence[Example], tokenizer: Tokenizer) -> Iterator[list[list[int]]]:
+def _sentences(examples: Sequence[Example], encode: Encode) -> Iterator[list[list[int]]]:
     """The ids of every sentence of every text."""
     spans = [split_sentences(example.text) for example in examples]
     pieces = [e.text[a:b] for e, cut in zip(examples, spans, strict=True) for a, b in cut]
-    ids = iter(tokenizer.encode_ids(pieces))
+    ids = iter(encode(pieces))
     for cut in spans:
         yield [next(ids) for _ in cut]
 
@@ -181,24 +189,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     add = parser.add_argument
     add("--data", nargs="+", required=True, help="as for model.train, without weights")
     add("--tokenizer", type=Path, required=True)
-    add("--truecaser", type=Path, required=True, help="of a run of model.train")
+    add("--truecaser", type=Path, help="of a run of model.train; without it targets stay as is")
     add("--out", type=Path, required=True)
     add("--max-source-tokens", type=int, default=1024)
     add("--max-summary-tokens", type=int, default=48)
     add("--no-labels", action="store_true")
+    add("--merge-dropout", type=float, default=0.0, help="share of merges left out of the texts")
     add("--every", type=int, default=1, help="take one example of so many")
     add("--first", type=int, default=0, help="the first that is taken")
     given = parser.parse_args(arguments)
     limit = given.max_source_tokens * CHARACTERS_PER_TOKEN
     examples = [e for address in given.data for e in read_examples(address, limit)]
-    truecaser = Truecaser(json.loads(given.truecaser.read_text(encoding="utf-8")))
+    spellings = given.truecaser and json.loads(given.truecaser.read_text(encoding="utf-8"))
     pack(
         examples[given.first :: given.every],
         Tokenizer.load(given.tokenizer),
-        truecaser,
+        None if spellings is None else Truecaser(spellings),
         max_source_tokens=given.max_source_tokens,
         max_summary_tokens=given.max_summary_tokens,
         with_labels=not given.no_labels,
+        merge_dropout=given.merge_dropout,
     ).save(given.out)
     return 0
 

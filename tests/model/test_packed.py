@@ -73,6 +73,38 @@ def test_targets_are_truecased_and_end(
         assert packed.start_ids[row] == tokenizer.start_id(example.style)
 
 
+def test_targets_stay_as_they_are_without_a_truecaser(
+    examples: list[Example], tokenizer: Tokenizer
+) -> None:
+    found = pack(examples, tokenizer, None, max_source_tokens=1024, max_summary_tokens=48)
+    for row, example in enumerate(examples):
+        [ids] = tokenizer.encode_ids([example.summary])
+        assert target(found, row) == [*ids, EOS_ID][:48]
+
+
+def test_merges_left_out_split_the_text_and_not_the_target(
+    packed: PackedCorpus, examples: list[Example], tokenizer: Tokenizer, truecaser: Truecaser
+) -> None:
+    def again() -> PackedCorpus:
+        return pack(
+            examples,
+            tokenizer,
+            truecaser,
+            max_source_tokens=4096,
+            max_summary_tokens=48,
+            merge_dropout=0.3,
+        )
+
+    found = again()
+    assert same(found, again())
+    assert found.source_lengths.sum() > 1.1 * packed.source_lengths.sum()
+    assert np.array_equal(found.targets, packed.targets)
+    for row, example in enumerate(examples):
+        ids = [token & (SENTENCE_BIT - 1) for token in source(found, row)]
+        spelt = "".join(tokenizer.decode(ids).text.split())
+        assert spelt == "".join(example.text.split())
+
+
 def test_labels_count_from_the_third_sentence_where_the_inner_text_starts(
     packed: PackedCorpus, examples: list[Example]
 ) -> None:
