@@ -71,7 +71,7 @@ def search(
         All K hypotheses by log_prob / ((5 + length) / 6) ** length_penalty, falling.
     """
     beam = _first(state, start_ids, options, filters)
-    longest = ops.max(options.max_new_tokens)
+    longest = options.longest
 
     def go_on(step_number: Tensor, beam: Hypotheses) -> Tensor:
         return ops.logical_and(step_number < longest, ops.logical_not(ops.all(beam.finished)))
@@ -96,7 +96,7 @@ def _first(
     state: State, start_ids: Tensor, options: SearchOptions, filters: Sequence[Filter]
 ) -> Hypotheses:
     batch, beams = ops.shape(start_ids)[0], options.num_beams
-    longest = ops.max(options.max_new_tokens)
+    longest = options.longest
     zeros = ops.zeros((batch, beams), "int32")
     nothing = ops.zeros((batch, beams, longest), "int32")
     # All hypotheses are alike before the first step: only one of them may have children.

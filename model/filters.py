@@ -32,6 +32,12 @@ class SearchOptions(NamedTuple):
     strict_support: Any = True  # bool or bool (B,): names and numbers as the source has them
     num_candidates: Any = None  # int or int32 scalar, hypotheses to finish; None is all
 
+    @property
+    def longest(self) -> Any:
+        """The largest limit; a number if limits are NumPy's, since shapes hang on it in a jit."""
+        limits = self.max_new_tokens
+        return int(limits.max()) if isinstance(limits, np.ndarray) else ops.max(limits)
+
 
 class Moment(NamedTuple):
     """What a filter may look at when it judges the next token."""

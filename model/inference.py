@@ -10,7 +10,7 @@ from keras import ops
 from model import utf8
 from model.attention import Tensor
 from model.choices import Choices, choices_for
-from model.decoding import State, search
+from model.decoding import Found, State, search
 from model.filters import Filter, NeverTokens, NoRepeatedNgrams, SearchOptions, ValidUtf8
 from model.summarizer import LOG_FLOOR, Prediction, Score, Source, Summarizer, score
 from model.support import SupportedNames
@@ -76,7 +76,15 @@ class Inference:
         sentence_ids: Tensor,
     ) -> Summaries:
         """Encodes once, scores sentences, searches, then scores the summary by teacher forcing."""
-        source = self.model.encode(source_ids, source_keep_mask)
+        source, starts = self.model.encode(source_ids, source_keep_mask), self.start_ids(style_ids)
+        found = self.search(source, starts, options)
+        best = found.ids[:, 0]
+        sentence_logits = self._score_sentences(source, sentence_ids)
+        numbers = self._score(source, starts, best)
+        return Summaries(best, found.ids, found.scores, sentence_logits, numbers)
+
+    def search(self, source: Source, starts: Tensor, options: SearchOptions) -> Found:
+        """The hypotheses for encoded sources, each begun with its start token int32 (B,)."""
         choices = self.choices_for(source)
         columns = self.model.output_tiles(choices.num_common)
 
@@ -84,12 +92,8 @@ class Inference:
             prediction, state = self.model.predict_next(source, previous_ids, state, columns)
             return choice_log_probs(choices, prediction), state
 
-        starts, filters = self.start_ids(style_ids), self.filters_for(source, choices)
-        found = search(step, source.initial_state, starts, options, filters, choices)
-        best = found.ids[:, 0]
-        sentence_logits = self._score_sentences(source, sentence_ids)
-        numbers = self._score(source, starts, best)
-        return Summaries(best, found.ids, found.scores, sentence_logits, numbers)
+        filters = self.filters_for(source, choices)
+        return search(step, source.initial_state, starts, options, filters, choices)
 
     def score(
         self,

@@ -75,7 +75,8 @@ def make_batch(
     """The inputs of the network's call, with `summary_weights` (B, T), for examples `rows` (B,).
 
     `gap_share` of them, a traced number, have a sentence hidden, which is the target
-    (model/denoising.py); `is_plain` (B,) is False for these and for inner texts.
+    (model/denoising.py); with a share of 1 the others weigh nothing, so that texts alone are learnt
+    from. `is_plain` (B,) is False for gaps and for inner texts.
 
     Sources are (B, `source_tokens`), `<eos>` counted, summaries (B, `summary_tokens`). To be
     traced: every shape is fixed.
@@ -117,6 +118,7 @@ def make_batch(
         ids, target = jnp.where(used, gap.ids, ids), jnp.where(used, gap.target, target)
         length = jnp.where(gap.used, gap.length, length)
         start_ids = jnp.where(gap.used, MASK_ID, start_ids)
+        weights = jnp.where((gap_share < 1.0) | gap.used, weights, 0.0)
         sentence_ids = jnp.where(used, 0, sentence_ids)
 
     ids = jnp.where(places < length[:, None], ids, 0)

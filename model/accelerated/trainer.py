@@ -77,7 +77,7 @@ class Trainer:
     """A network, its optimizer and its average, on the accelerator."""
 
     def __init__(self, model: Summarizer, recipe: Recipe, corpus: DeviceCorpus) -> None:
-        self.model, self.recipe, self.corpus = model, recipe, corpus
+        self.model, self.corpus = model, corpus
         self.optimizer = make_optimizer(recipe.optimizer, recipe.learning_rate)
         self.optimizer.build(model.trainable_variables)
         self.state = _State(
@@ -88,10 +88,34 @@ class Trainer:
         )
         paths = [variable.path for variable in self.optimizer.variables]
         self._rate_slot = next(i for i, p in enumerate(paths) if p.endswith("/learning_rate"))
+        self._first = self.state._replace(
+            others=values_of(model.non_trainable_variables),
+            slots=values_of(self.optimizer.variables),
+        )
         self._compiled: dict[Shape, Any] = {}
+        self._begin(recipe)
+
+    def _begin(self, recipe: Recipe) -> None:
+        self.recipe = recipe
         self._key = jax.random.key(recipe.seed)
         self.step = 0
         self.history: list[dict[str, float]] = []
+
+    def restart(self, weights: Sequence[Array], recipe: Recipe) -> None:
+        """Begins anew with given weights, and with the steps that are compiled already.
+
+        Args:
+            weights: Of all trainable variables, in their order.
+            recipe: May differ from the one before in what is no part of a compiled step: rates,
+                steps, seed, the average, and when and how often sentences are hidden.
+        """
+        self._begin(recipe)
+        self.state = _State(
+            weights=[jnp.array(weight, copy=True) for weight in weights],
+            average=[jnp.array(weight, copy=True) for weight in weights],
+            others=[jnp.array(other, copy=True) for other in self._first.others],
+            slots=[jnp.array(slot, copy=True) for slot in self._first.slots],
+        )
 
     def run(
         self,
@@ -100,8 +124,9 @@ class Trainer:
         opinions: Opinions | None = None,
         validate: Callable[[Trainer], dict[str, float]] | None = None,
         validation_seconds: float = 60.0,
+        validation_steps: int | None = None,
     ) -> None:
-        """Trains until the time or the steps are used up."""
+        """Trains until the time or the steps are used up; validates by the clock or by steps."""
         began = validated = reported = time.monotonic()
         losses: list[dict[str, Array]] = []
         while (done := self._progress(began)) < 1.0:
@@ -116,7 +141,12 @@ class Trainer:
                 losses = []
             elif len(losses) % 4 == 0:
                 jax.block_until_ready(losses[-3]["loss"])  # the clock must not run ahead
-            if validate and time.monotonic() - validated > validation_seconds:
+            is_due = (
+                time.monotonic() - validated > validation_seconds
+                if validation_steps is None
+                else self.step % validation_steps == 0
+            )
+            if validate and is_due:
                 self._note({"step": self.step} | validate(self))
                 validated = time.monotonic()
         jax.block_until_ready(self.state.weights)
