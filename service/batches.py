@@ -15,6 +15,9 @@ from service.reading import Reading
 BUCKET = 64
 """Sources are padded to multiples of this: few shapes, so that kernels and numbers repeat."""
 
+MOST_PADDING = 96
+"""Tokens of padding in a call that come from mixing lengths: what a call costs by itself, about."""
+
 
 def padded_length(tokens: int, max_tokens: int) -> int:
     """The bucket of a source, which never exceeds what the model reads."""
@@ -24,18 +27,25 @@ def padded_length(tokens: int, max_tokens: int) -> int:
 def plan(lengths: Sequence[int], num_beams: int, budget: int) -> list[list[int]]:
     """Which texts share a call: neighbours in length, within a budget of padded tokens x beams.
 
+    A text that would make the others of its group too wide begins a group of its own.
+
     Args:
         lengths: Padded lengths.
         num_beams: Hypotheses kept for each text.
         budget: What one call may hold; a text over it goes alone.
     """
     groups: list[list[int]] = []
+    real = 0  # of the last group
     for index in sorted(range(len(lengths)), key=lambda i: lengths[i]):
         # Lengths rise: this text's is what all of its group would be padded to.
-        if groups and (len(groups[-1]) + 1) * lengths[index] * num_beams <= budget:
+        padded = (len(groups[-1]) + 1) * lengths[index] if groups else 0
+        fits = groups and padded * num_beams <= budget
+        if fits and padded - real - lengths[index] <= MOST_PADDING:
             groups[-1].append(index)
+            real += lengths[index]
         else:
             groups.append([index])
+            real = lengths[index]
     return groups
 
 

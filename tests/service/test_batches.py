@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from model.tokenizer import DecodedSummary, EncodedText, Tokenizer
 from service.batches import (
+    MOST_PADDING,
     option_arrays,
     padded_length,
     plan,
@@ -85,6 +86,12 @@ def test_every_text_is_in_one_group_within_the_budget(
     for group in groups:
         size = len(group) * max(lengths[index] for index in group) * num_beams
         assert size <= budget or len(group) == 1
+        padding = sum(max(lengths[i] for i in group) - lengths[index] for index in group)
+        assert padding <= MOST_PADDING
+
+
+def test_a_text_that_would_make_its_group_much_wider_is_called_apart() -> None:
+    assert plan([960, 128, 1024, 64, 960], 1, 100_000) == [[3, 1], [0, 4], [2]]
 
 
 def test_sources_are_padded_with_zeros_that_are_not_kept() -> None:
