@@ -14,6 +14,7 @@ from typing import Any
 from bench.machine import describe
 from bench.server import NotStarted, Server, end_in_order
 from bench.serving.measures import Cell, Load, median_cell, put_on
+from bench.serving.plan import BRIEF, FULL, REHEARSAL, VIEWS, Plan
 from bench.serving.probes import (
     Added,
     LeftBehind,
@@ -23,12 +24,10 @@ from bench.serving.probes import (
     left_behind,
     padded_share,
 )
-from bench.serving.raw import BATCHES, Raw, RawEngines, raw_engines
+from bench.serving.raw import Raw, RawEngines, raw_engines
 from bench.serving.systems import OURS, RIVALS, Setting, System, package_versions, serving
 from bench.serving.tables import (
-    CLIENTS,
     MOST_CLIENTS,
-    SHARES,
     Found,
     claims_table,
     closed_table,
@@ -38,7 +37,6 @@ from bench.serving.tables import (
 from bench.texts import texts_of
 from service.processors import available_processors
 
-VIEWS = ("none", "sources", "matrix")
 _CHECKED = 6  # texts whose answers are compared
 
 
@@ -47,6 +45,7 @@ class Comparison:
     """What is compared, and what has been seen so far."""
 
     options: argparse.Namespace
+    plan: Plan
     texts: Sequence[str]
     directory: Path
     settings: dict[str, Setting] = field(default_factory=dict)  # by package
@@ -76,16 +75,15 @@ class Comparison:
             directory=self.directory,
         )
         with found as server:
-            warm_up = Load(clients=MOST_CLIENTS, seconds=self.options.seconds)
+            warm_up = Load(clients=MOST_CLIENTS, seconds=self.plan.warm_up_s)
             put_on(server, system, self.requests("none"), warm_up, 0)
             yield server
 
     def sweep(self, rival: System) -> None:
         """Takes the rival's best batch setting, and prints all."""
-        load = Load(clients=MOST_CLIENTS, seconds=self.options.seconds)
+        load = Load(clients=MOST_CLIENTS, seconds=self.plan.seconds)
         found = []
-        candidates = rival.settings[-1:] if self.options.quick else rival.settings
-        for setting in candidates:
+        for setting in self.plan.settings(rival):
             with self.started(rival, setting) as server:
                 cell = put_on(server, rival, self.requests("sources"), load, 0)
             found.append((cell.per_s, setting))
@@ -111,56 +109,69 @@ class Comparison:
             if number == 0:
                 self.check(server, system)
             for view in self.options.views:
-                self.measure(server, system, view, number)
-            if number == 0 and system.json == "orjson":
+                if view in self.plan.views(system):
+                    self.measure(server, system, view, number)
+            if number == 0 and self.plan.leaves(system):
                 workers = self.options.workers
                 self.left_behind[system.label] = left_behind(server, system, self.texts, workers)
             if number == 0 and system is OURS:
-                self.added = added_latency(server, raw, self.texts, self.options.rounds)
+                self.added = added_latency(
+                    server, raw, self.texts[: self.plan.timed_texts], self.plan.rounds
+                )
                 texts = self.texts
                 self.padded = padded_share(server, system, texts, MOST_CLIENTS, tokens)
 
     def measure(self, server: Server, system: System, view: str, number: int) -> None:
         """All loads of one view."""
-        seconds, patience = self.options.seconds, self.options.patience
+        seconds, patience_s = self.plan.seconds, self.plan.patience_s
         seen = self.seen[system.label, view]
-        for clients in CLIENTS:
+        for clients in self.plan.clients(system, view):
             load = Load(clients=clients, seconds=seconds)
             seen[clients].append(put_on(server, system, self.requests(view), load, number))
         # At least what one answer in the window would be: a rate of 0 is no load.
         self.capacity.setdefault(view, max(seen[MOST_CLIENTS][0].per_s, 1 / seconds))
-        if system.json == "orjson":
-            for share in SHARES:
-                rate = share * self.capacity[view]
-                load = Load(rate=rate, seconds=seconds + patience, patience_s=patience)
-                seen[share].append(put_on(server, system, self.requests(view), load, number))
+        for share in self.plan.shares(system, view):
+            rate = share * self.capacity[view]
+            load = Load(rate=rate, seconds=seconds + patience_s, patience_s=patience_s)
+            seen[share].append(put_on(server, system, self.requests(view), load, number))
+
+    def ranked(self) -> list[str]:
+        """Labels of those measured so far, who answered most at 32 clients in any view first."""
+        most: dict[str, float] = defaultdict(float)
+        for (label, view), loads in self.seen.items():
+            answered = median_cell(loads[MOST_CLIENTS]).per_s / self.capacity[view]
+            most[label] = max(most[label], answered)
+        return sorted(most, key=lambda label: -most[label])
 
 
 def main() -> int:
     """Sweeps, compares in interleaved rounds, prints."""
     end_in_order()
     options = _options()
-    texts = texts_of(options.texts, options.count)
+    plan: Plan = options.plan
+    texts = [text[: plan.characters] for text in texts_of(options.texts, plan.texts)]
     print(describe(), package_versions(), sep="\n")
     print(
         f"{options.workers} workers with one thread each; {len(texts)} texts, "
         f"{sum(map(len, texts)) / len(texts):.0f} characters on average; "
-        f"medians of {options.rounds} rounds of {options.seconds:g} s\n",
+        f"medians of {plan.rounds} rounds of {plan.seconds:g} s\n{plan.told()}\n",
         flush=True,
     )
     with tempfile.TemporaryDirectory() as name, _raw(options) as raw:
-        comparison = Comparison(options=options, texts=texts, directory=Path(name))
+        comparison = Comparison(options=options, plan=plan, texts=texts, directory=Path(name))
         rivals = [one for one in RIVALS if not options.only or one.package in options.only]
-        best = _best_batch(raw, texts, BATCHES[:2] if options.quick else BATCHES)
+        best = _best_batch(raw, texts, plan.batches)
         print("\n| rival | batch setting | 1/s at 32 clients |\n| --- | --- | --- |", flush=True)
         for rival in rivals:
             _try(comparison, rival.name, lambda rival=rival: comparison.sweep(rival))
         rivals = [one for one in rivals if one.package in comparison.settings]
         own = [replace(one, json="own") for one in rivals]
         raws = [best]
-        for number in range(options.rounds):
-            for system in _rotated([OURS, *rivals, *own], number):
-                if system.label in comparison.missing:
+        for number in range(plan.rounds):
+            systems = [OURS, *rivals, *own]
+            measured = plan.in_round(number, systems, comparison.ranked())
+            for system in _rotated(systems, number):
+                if system.label in comparison.missing or system.label not in measured:
                     continue
                 _try(
                     comparison,
@@ -179,19 +190,21 @@ def _options() -> argparse.Namespace:
     add = parser.add_argument
     add("--artifact", type=Path, default=Path("artifacts/summarizer"))
     add("--texts", type=Path, help="a data file to take texts from; else they are composed")
-    add("--count", type=int, default=250, help="of texts")
     add("--workers", type=int, default=available_processors())
-    add("--seconds", type=float, default=8.0, help="of one load")
-    add("--patience", type=float, default=2.0, help="seconds that clients of an open loop wait")
-    add("--rounds", type=int, default=3)
+    add("--rounds", type=int, help="3 if left out")
     add("--views", nargs="+", choices=VIEWS, default=list(VIEWS))
     add("--only", nargs="*", help="packages of the rivals; none at all: ours alone")
-    add("--quick", action="store_true", help="a rehearsal: its figures mean nothing")
+    plans = parser.add_mutually_exclusive_group()
+    brief = "half an hour on two cores; it prints what it leaves out"
+    plans.add_argument("--brief", dest="plan", action="store_const", const=BRIEF, help=brief)
+    quick = "a rehearsal: its figures mean nothing"
+    plans.add_argument("--quick", dest="plan", action="store_const", const=REHEARSAL, help=quick)
+    parser.set_defaults(plan=FULL)
     options = parser.parse_args()
     if options.only == []:
         options.only = ["none"]
-    if options.quick:
-        options.count, options.rounds, options.seconds, options.patience = 12, 1, 3.0, 1.5
+    if options.rounds is not None:
+        options.plan = replace(options.plan, rounds=options.rounds)
     return options
 
 
@@ -256,6 +269,7 @@ def _report(
         added=comparison.added,
         left_behind=comparison.left_behind,
         padded=comparison.padded,
+        rounds={key: len(loads[MOST_CLIENTS]) for key, loads in comparison.seen.items()},
     )
     print(f"\nraw: {raw.per_s:.1f} texts/s, {raw.cpu_ms:.1f} CPU ms a text, batches of {raw.batch}")
     for view in comparison.options.views:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from bench.serving.measures import Cell
 from bench.serving.probes import Added, LeftBehind
@@ -13,6 +13,9 @@ from bench.serving.raw import Raw
 CLIENTS = (1, 8, 32)
 SHARES = (0.5, 0.8, 1.2, 2.0)
 MOST_CLIENTS = CLIENTS[-1]
+
+NOTHING = Cell(**dict.fromkeys([field.name for field in fields(Cell)], float("nan")))
+"""What was not measured."""
 
 Loads = Mapping[object, Cell]
 """Of one system and one view: by clients (int) or by share of capacity (float)."""
@@ -32,23 +35,25 @@ class Found:
     added: Added
     left_behind: Mapping[str, LeftBehind]
     padded: float
+    rounds: Mapping[tuple[str, str], int]  # by label and view
 
 
 def closed_table(found: Found, view: str) -> str:
     """Clients that ask again and again."""
     heads = [f"{count} client{'s' * (count > 1)}" for count in CLIENTS]
     titles = ["", *(f"{head}, 1/s" for head in heads), *(f"{head}, p50 / p99 ms" for head in heads)]
-    titles += [f"CPU ms a request, {heads[-1]}"]
+    titles += [f"CPU ms a request, {heads[-1]}", "rounds"]
     rows = []
     for label, loads in _of_view(found, view):
-        cells = [loads[count] for count in CLIENTS]
+        cells = [loads.get(count, NOTHING) for count in CLIENTS]
         best = [_best(found, view, count) for count in CLIENTS]
         rows.append(
             [
                 label,
-                *(_bold(f"{c.per_s:.1f}", label == b) for c, b in zip(cells, best, strict=True)),
+                *(_bold(_number(c.per_s, 1), label == b) for c, b in zip(cells, best, strict=True)),
                 *(_pair(cell.p50_ms, cell.p99_ms, 0) for cell in cells),
                 _number(cells[-1].cpu_ms, 1),
+                str(found.rounds[label, view]),
             ]
         )
     rows += [[label, why, *[""] * (len(titles) - 2)] for label, why in found.missing.items()]
@@ -62,14 +67,14 @@ def open_table(found: Found, view: str) -> str:
     titles += [f"{heads[-1]}: refused / left / broken", "refusals p50 / p99 ms"]
     rows = []
     for label, loads in _of_view(found, view):
-        if SHARES[0] not in loads:
+        if SHARES[-1] not in loads:
             continue
-        cells = [loads[share] for share in SHARES]
+        cells = [loads.get(share, NOTHING) for share in SHARES]
         last = cells[-1]
         rows.append(
             [
                 label,
-                *(f"{cell.per_s:.1f}, {_number(cell.p99_ms, 0)}" for cell in cells),
+                *(f"{_number(cell.per_s, 1)}, {_number(cell.p99_ms, 0)}" for cell in cells),
                 f"{last.refused:.0%} / {last.left:.0%} / {last.broken:.0%}",
                 _pair(last.refusal_p50_ms, last.refusal_p99_ms),
             ]
@@ -163,7 +168,10 @@ def _of_view(found: Found, view: str) -> list[tuple[str, Loads]]:
 
 
 def _best(found: Found, view: str, count: int) -> str:
-    return max(_of_view(found, view), key=lambda entry: entry[1][count].per_s)[0]
+    measured = [
+        (loads[count].per_s, label) for label, loads in _of_view(found, view) if count in loads
+    ]
+    return max(measured)[1]
 
 
 def _bold(text: str, is_best: bool) -> str:  # noqa: FBT001 - read where it is called

@@ -10,11 +10,13 @@ import pytest
 
 from bench.serving.answers import encoded, plain
 from bench.serving.measures import Cell, Load, cell_of, median_cell, percentile
+from bench.serving.plan import BRIEF, FULL, VIEWS
 from bench.serving.probes import Added, LeftBehind, difference, server_timing
 from bench.serving.raw import Raw
 from bench.serving.systems import BENTOML, OURS, RIVALS
 from bench.serving.tables import (
     CLIENTS,
+    MOST_CLIENTS,
     SHARES,
     Found,
     best_of,
@@ -145,6 +147,7 @@ def found() -> Found:
         added=Added(p50_ms=1.0, p99_ms=2.0, told_p50_ms=0.5, told_p99_ms=1.5),
         left_behind={"ours": LeftBehind(cpu_s=0.1, batches=0.0)},
         padded=0.08,
+        rounds={("ours", "none"): 3, ("slow", "none"): 1, ("fast", "none"): 3},
     )
 
 
@@ -172,6 +175,8 @@ def test_tables_name_the_best_and_say_who_is_missing(found: Found) -> None:
     table = closed_table(found, "none")
     assert "| fast | **12.5** |" in table
     assert "| ours | 10.0 |" in table
+    slow = next(line for line in table.splitlines() if line.startswith("| slow |"))
+    assert slow.endswith("| 1 |")
     assert "| gone | not measured: it ended |" in table
     assert "fast" not in open_table(found, "none")  # that load was not put on it
     assert "| ours | 0.1 | 0 |" in left_table(found)
@@ -180,3 +185,52 @@ def test_tables_name_the_best_and_say_who_is_missing(found: Found) -> None:
 def test_every_row_of_a_table_is_as_wide_as_its_head(found: Found) -> None:
     for table in (closed_table(found, "none"), open_table(found, "none"), left_table(found)):
         assert len({line.count("|") for line in table.splitlines()}) == 1
+
+
+def test_what_was_not_measured_has_no_figure_and_wins_nothing(found: Found) -> None:
+    cells = {
+        ("ours", "none"): found.cells["ours", "none"],
+        ("fast", "none"): {CLIENTS[-1]: replace(CELL, per_s=12.5), SHARES[-1]: CELL},
+    }
+    found = replace(found, cells=cells)
+    assert "| fast | – | – | **12.5** |" in closed_table(found, "none")
+    assert "| fast | –, – | –, – | –, – | 10.0, 9 |" in open_table(found, "none")
+
+
+# What is left out
+
+
+OWN = [replace(rival, json="own") for rival in RIVALS]
+SYSTEMS = [OURS, *RIVALS, *OWN]
+
+
+def test_the_full_plan_leaves_nothing_out() -> None:
+    for number in range(FULL.rounds):
+        assert FULL.in_round(number, SYSTEMS, []) == [system.label for system in SYSTEMS]
+    for system in SYSTEMS:
+        assert set(FULL.views(system)) == set(VIEWS)
+        assert FULL.clients(system, "matrix") == CLIENTS
+    assert all(FULL.settings(rival) == rival.settings for rival in RIVALS)
+    assert FULL.told() == ""
+
+
+def test_the_brief_plan_measures_all_once_and_ours_and_the_best_in_each_round() -> None:
+    assert BRIEF.in_round(0, SYSTEMS, []) == [system.label for system in SYSTEMS]
+    ranked = [OWN[1].label, RIVALS[3].label, OURS.label, OWN[3].label, *(r.label for r in RIVALS)]
+    assert BRIEF.in_round(1, SYSTEMS, ranked) == [
+        OURS.label,
+        RIVALS[3].label,
+        RIVALS[0].label,
+        OWN[1].label,
+    ]
+    assert "rounds" in BRIEF.told()
+
+
+def test_the_brief_plan_has_what_each_claim_needs() -> None:
+    assert (BRIEF.clients(OURS, "sources"), BRIEF.shares(OURS, "sources")) == (CLIENTS, SHARES)
+    for system in [OURS, *RIVALS]:
+        assert set(BRIEF.views(system)) == set(VIEWS)
+        assert all(MOST_CLIENTS in BRIEF.clients(system, view) for view in VIEWS)
+        assert SHARES[-1] in BRIEF.shares(system, "sources")
+    assert all("matrix" in BRIEF.views(system) for system in OWN)
+    assert all(len(BRIEF.settings(rival)) == 3 for rival in RIVALS)

@@ -21,6 +21,9 @@ _token.write_text(secrets.token_hex(32))
 _token.chmod(0o600)
 os.environ |= {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN_PATH": str(_token)}
 os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0"}
+# Ray's workers would yield to all other processes, the clients of the comparison among them; and a
+# cold start, which reads much from the disk, takes longer than it gives itself.
+os.environ |= {"RAY_worker_niceness": "0", "RAY_agent_register_timeout_ms": "100000"}
 os.environ["RAY_SERVE_THROUGHPUT_OPTIMIZED"] = str(SETTING.get("throughput_optimized", 1))
 
 import ray  # noqa: E402
