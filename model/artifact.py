@@ -148,6 +148,11 @@ class Manifest:
     files: dict[str, str]  # relative path -> sha256, of every file but the manifest
     created: str  # ISO 8601
     length_penalties: dict[str, float] = field(default_factory=dict)  # by style, where measured
+    loose_styles: tuple[str, ...] = field(default_factory=tuple)  # by default of loose support
+
+    def is_strict(self, style: str) -> bool:
+        """Whether names and numbers of a style have to be in the text, unless a request says so."""
+        return style not in self.loose_styles
 
     def length_penalty(self, style: str) -> float:
         """The exponent of the search's length penalty for a style."""
@@ -285,7 +290,8 @@ def _parse_manifest(raw: bytes) -> Manifest:
     required = {one.name for one in fields(Manifest) if one.default_factory is MISSING}
     if wrong := sorted((values.keys() - known) | (required - values.keys())):
         raise ArtifactError(f"{MANIFEST} has missing or unknown keys: {wrong}")
-    values["styles"] = tuple(values["styles"])
+    for name in ("styles", "loose_styles"):
+        values[name] = tuple(values.get(name, ()))
     return Manifest(**values)
 
 

@@ -7,7 +7,7 @@ the manifest is sealed again; `model_sha256` covers weights and tokenizer only a
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -122,7 +122,13 @@ def _data_row(row: dict[str, Any]) -> str:
     return f"| {row['file']} | {row['weight']} | {origin} | `{row['sha256']}` |"
 
 
-def write_card(directory: Path, table: str, samples: str, low_confidence: float | None) -> None:
+def write_card(
+    directory: Path,
+    table: str,
+    samples: str,
+    low_confidence: float | None,
+    loose_styles: Sequence[str] | None = None,
+) -> None:
     """Replaces the card of a sealed artifact and its calibration, and seals it again.
 
     Args:
@@ -130,8 +136,11 @@ def write_card(directory: Path, table: str, samples: str, low_confidence: float 
         table: What was measured, as Markdown.
         samples: Texts and what became of them, as Markdown.
         low_confidence: Mean log-probability a token, in nats, below which the service warns.
+        loose_styles: Styles whose support is loose by default; None leaves them as they are.
     """
     manifest = replace(read_manifest(directory), low_confidence_log_prob=low_confidence)
+    if loose_styles is not None:
+        manifest = replace(manifest, loose_styles=tuple(loose_styles))
     has_curves = (directory / curves.FILE_NAME).exists()
     _seal(directory, manifest, render(manifest, table, samples, has_curves))
 

@@ -13,7 +13,7 @@ import platform
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -181,7 +181,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--artifact", type=Path, help="default: the newest shipped version")
     parser.add_argument("--limit", type=int, help="documents of each set, for a quick look")
     parser.add_argument("--num-beams", type=int)
-    parser.add_argument("--support", choices=["strict", "loose"], default="strict")
+    parser.add_argument(
+        "--support", choices=["strict", "loose"], help="default: as each style's default is"
+    )
+    parser.add_argument(
+        "--loose-styles", nargs="*", help="whose default is loose; the manifest's, if left out"
+    )
     parser.add_argument("--training", nargs="+", default=[], help="look for names out of these")
     parser.add_argument("--json", type=Path, help="write the figures here")
     parser.add_argument(
@@ -189,8 +194,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     given = parser.parse_args(arguments)
     directory = given.artifact or latest_version(ARTIFACTS)
-    strict = given.support == "strict"
+    strict = None if given.support is None else given.support == "strict"
     summarizer = ExportedModel(directory, num_beams=given.num_beams, strict=strict)
+    if given.loose_styles is not None:
+        summarizer.manifest = replace(summarizer.manifest, loose_styles=tuple(given.loose_styles))
     groups = by_origin(given.data, given.limit)
     measure = SupportMeasure(e.text for examples in groups.values() for e in examples)
     headlines = [e.summary for path in given.training for e in read_examples(path)]
@@ -203,14 +210,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(
         f"{manifest.name} {manifest.version} ({manifest.model_sha256[:12]}), {platform.machine()},"
     )
-    print(f"beams {summarizer.num_beams}, {given.support} support;", end=" ")
+    support = given.support or f"default support (loose: {', '.join(manifest.loose_styles) or '-'})"
+    print(f"beams {summarizer.num_beams}, {support};", end=" ")
     print(f"rouge-score F1, stemmed; {', '.join(METRICS)}\n")
     report = "\n\n".join([table(results), support_report(results), confidence_report(results)])
     print(report)
     if given.json:
         given.json.write_text(json.dumps([asdict(result) for result in results], indent=1) + "\n")
     if given.write_card:
-        write_card(directory, report, samples(summarizer), low_confidence(results))
+        found = report, samples(summarizer), low_confidence(results)
+        write_card(directory, *found, given.loose_styles)
     return 0
 
 

@@ -31,7 +31,7 @@ class ExportedModel:
         directory: Path,
         *,
         num_beams: int | None = None,
-        strict: bool = True,
+        strict: bool | None = None,
         length_penalty: float | None = None,
     ) -> None:
         import tensorflow as tf  # loaded here: a command line answers --help without it
@@ -86,6 +86,9 @@ class ExportedModel:
         known = self.manifest.length_penalty(style)
         return known if self.length_penalty is None else self.length_penalty
 
+    def _is_strict(self, style: str) -> bool:
+        return self.manifest.is_strict(style) if self.strict is None else self.strict
+
     def _ask(self, source_ids: Any, style_ids: Any) -> tuple[Any, Any]:
         manifest, batch = self.manifest, len(source_ids)
         penalties = [self._penalty(manifest.styles[i]) for i in style_ids]
@@ -98,7 +101,7 @@ class ExportedModel:
             "length_penalty": penalties,
             "num_beams": self.num_beams,
             "num_candidates": 1,
-            "strict_support": [self.strict] * batch,
+            "strict_support": [self._is_strict(manifest.styles[i]) for i in style_ids],
             "sentence_ids": 0 * source_ids,
         }
         found = self.call(SUMMARIZE, inputs)

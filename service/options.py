@@ -33,7 +33,7 @@ def options_of(request: SummaryRequest, info: ModelInfo) -> SummarizeOptions:
         min_new_tokens=_fewest_tokens(request, info, most),
         length_penalty=_or(request.length_penalty, info.length_penalty(style)),
         truncation=request.truncation,
-        support=request.support,
+        support=request.support or info.support(style),
         key_sentences=key_sentences,
         candidates=candidates,
     )

@@ -127,6 +127,11 @@ class ModelInfo:
     signatures: tuple[str, ...] = ()  # those that not every artifact has
     faithfulness: Mapping[str, Any] | None = None  # what was measured of its explanations
     length_penalties: Mapping[str, float] = field(default_factory=dict)  # by style
+    loose_styles: tuple[str, ...] = ()
+
+    def support(self, style: str) -> Support:
+        """Whether names and numbers of a style must be the text's, unless a request says so."""
+        return "loose" if style in self.loose_styles else "strict"
 
     def length_penalty(self, style: str) -> float:
         """The exponent of the search's length penalty for a style."""

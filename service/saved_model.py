@@ -182,6 +182,7 @@ def _info(manifest: Manifest, device: str, signatures: Mapping[str, Signature]) 
         default_max_new_tokens=manifest.default_max_new_tokens,
         low_confidence_log_prob=manifest.low_confidence_log_prob,
         length_penalties=manifest.length_penalties,
+        loose_styles=manifest.loose_styles,
         num_layers=manifest.config.get("num_layers", 0),
         num_heads=manifest.config.get("num_heads", 0),
         signatures=tuple(sorted(artifact.OPTIONAL_SIGNATURES.keys() & signatures.keys())),

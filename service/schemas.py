@@ -73,9 +73,10 @@ class SummaryRequest(BaseModel):
         description="Of a text over the model's length, the summary is written from the lead or "
         "from a selection of the best sentences, or it is an error.",
     )
-    support: Support = Field(
-        "strict",
-        description="Whether the search may write only names and numbers that the text has.",
+    support: Support | None = Field(
+        None,
+        description="Whether the search may write only names and numbers that the text has; "
+        "by default `strict`, but for the `loose_styles` of the model.",
     )
     unit: Literal["token", "word"] = Field("token", description="What the attention is given for.")
     offset_unit: OffsetUnit = Field(

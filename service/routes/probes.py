@@ -72,6 +72,9 @@ class ModelDescription(ModelId):
         description="For styles that are not in `length_penalties`."
     )
     length_penalties: dict[str, float] = Field(description="The defaults of styles of their own.")
+    loose_styles: list[str] = Field(
+        description="Styles whose `support` is `loose` by default; that of others is `strict`."
+    )
     default_min_new_tokens: int
     default_max_new_tokens: int
     low_confidence_log_prob: float | None = Field(

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from model import evaluate
+from model.artifact import model_digest, read_manifest, write_manifest
 from model.evaluate import SetResult, confidence_report, low_confidence, support_report
+from model.exported import Written
 from model.support_rates import Rate, support_rates
+from tests.model.test_card import manifest
 
 RATES = support_rates(["A line to Vexley"], ["a line"])
 
@@ -34,3 +44,31 @@ def test_confidence_is_measured_over_all_sets_together() -> None:
     report = confidence_report(results)
     assert "| mean ROUGE-L | 30.0 |" in report
     assert "is set: 2 of 4" in report
+
+
+def test_loose_styles_are_measured_and_sealed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tmp_path / "pairs.jsonl"
+    row = {"text": "The council opens a line to Vexley on Monday.", "summary": "A line to Vexley"}
+    data.write_text(json.dumps(row | {"style": "headline"}) + "\n", encoding="utf-8")
+    directory = tmp_path / "1"
+    directory.mkdir()
+    sealed = replace(manifest(), model_sha256=model_digest(directory))
+    write_manifest(directory, sealed)
+
+    class Writing:
+        manifest, num_beams = sealed, 4
+
+        def summarize(self, texts: list[str], styles: list[str]) -> list[Written]:
+            assert self.manifest.loose_styles == ("title",)
+            return [Written("A line", -1.0) for _ in texts]
+
+    monkeypatch.setattr(evaluate, "ExportedModel", lambda *_, **__: Writing())
+    given = ["--data", str(data), "--artifact", str(directory), "--loose-styles", "title"]
+    assert evaluate.main(given) == 0
+    assert "default support (loose: title)" in capsys.readouterr().out
+    assert read_manifest(directory).loose_styles == ()
+    assert evaluate.main([*given, "--write-card"]) == 0
+    assert read_manifest(directory).loose_styles == ("title",)
+    assert not read_manifest(directory).is_strict("title")

@@ -46,6 +46,7 @@ async def test_info_lists_defaults_and_limits(client: httpx.AsyncClient) -> None
     body = (await client.get("/info")).json()
     assert body["service"] == "attention-summarizer"
     assert body["model"]["styles"] == ["headline", "tldr"]
+    assert body["model"]["loose_styles"] == []
     assert body["model"]["max_source_tokens"] == 64
     assert body["model"]["device"] == "cpu"
     assert body["limits"] == {
