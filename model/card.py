@@ -21,7 +21,7 @@ from model.artifact import (
     read_manifest,
     write_manifest,
 )
-from model.explanation.report import tables
+from model.explanation.tables import tables
 
 _TEMPLATE = """\
 # {name} {version}

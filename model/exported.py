@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -48,6 +48,12 @@ class ExportedModel:
         """The variables of the graph; what is assigned to them counts from the next call on."""
         weights: Sequence[Any] = self._loaded.weights
         return weights
+
+    @property
+    def signatures(self) -> Collection[str]:
+        """What it can be asked."""
+        names: Collection[str] = self._loaded.signatures.keys()
+        return names
 
     def call(self, signature: str, inputs: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
         """The outputs of a signature of the contract for arrays of its inputs' types."""

@@ -18,6 +18,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from model.artifact import SCORE_INPUTS
 from model.encoder import SummarizerConfig
 from model.explanation.sanity import ScorerOf
 from model.explanation.scorer import Floats, Ids, Mask, Scores
@@ -30,7 +31,7 @@ from model.tokenizer import PAD_ID, Tokenizer
 BATCH = 64
 """Scores in one call, always: a smaller batch would be another shape to compile."""
 
-LENGTHS = (256, 384, 512, 768, 1024)
+LENGTHS = (128, 256, 384, 512, 768, 1024)
 """Sources are padded to the next of these."""
 
 STEPS = (32, 64)
@@ -51,6 +52,7 @@ class Network:
         self._inference = Inference(model, tokenizer, styles)
         model.lstm.use_cudnn = False  # it would round to fewer digits
         self._score = self._compiled(self._inference.score)
+        self._saliency = self._compiled(self._gradient_norms)
         self._lock = Lock()  # two threads would compile the same shape twice
 
     @property
@@ -88,6 +90,19 @@ class Network:
             )
         return found
 
+    def saliency(self, source_ids: Ids, style_id: int, summary_ids: Ids, target: Floats) -> Floats:
+        """The gradient norms (S,) of one whole text."""
+        length, steps = _next(LENGTHS, len(source_ids)), _next(STEPS, len(summary_ids))
+        with self._lock, precise():
+            found = self._saliency(
+                _padded(source_ids, length)[None],
+                np.ones((1, length), np.bool_),
+                np.array([style_id], np.int32),
+                _padded(summary_ids, steps)[None],
+                _padded(target.astype(np.float32), steps)[None],
+            )
+        return _numbers(found)[0, : len(source_ids)]
+
     def summary_ids(
         self, sources: Sequence[Sequence[int]], styles: Sequence[str]
     ) -> list[list[int]]:
@@ -112,13 +127,30 @@ class Network:
                 found[i] = [int(token_id) for token_id in row if token_id != PAD_ID]
         return found
 
-    def _compiled(self, function: Callable[..., Score]) -> Callable[..., Score]:
+    def _gradient_norms(self, *arrays: Any) -> Any:
+        """The inputs of `score` and target weights (B, T) -> (B, S), 0 where there is padding."""
+        *given, target = arrays
+        inputs = dict(zip(SCORE_INPUTS, given, strict=True))
+        if keras.backend.backend() != "jax":
+            from model.signatures import saliency
+
+            return saliency(self._inference, keras.ops.convert_to_tensor(target), **inputs)
+
+        def total(embedded: Any) -> Any:
+            numbers = self._inference.score(**inputs, embedded=embedded)
+            return keras.ops.sum(numbers.log_probs * target)
+
+        embedded = self.model.embed(inputs["source_ids"])  # (B, S, D)
+        norms = keras.ops.norm(import_module("jax").grad(total)(embedded), axis=-1)
+        return keras.ops.where(inputs["source_ids"] > 0, norms, 0.0)
+
+    def _compiled(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """A function of the network's weights as they are when it is called."""
         if keras.backend.backend() != "jax":
             return function
         variables = self.model.variables
 
-        def pure(values: Sequence[Any], *inputs: Any) -> Score:
+        def pure(values: Sequence[Any], *inputs: Any) -> Any:
             with keras.StatelessScope(list(zip(variables, values, strict=True))):
                 return function(*inputs)
 
@@ -152,6 +184,10 @@ class NetworkScorer:
         ]
         found = [_numbers(part) for part in parts]
         return np.concatenate(found)[: len(keep), : len(summary_ids)]
+
+    def saliency(self, source_ids: Ids, summary_ids: Ids, target: Floats) -> Floats:
+        """As `GradientScorer`."""
+        return self.network.saliency(source_ids, self.style_id, summary_ids, target)
 
 
 def read_network(
@@ -193,7 +229,7 @@ def precise() -> AbstractContextManager[Any]:
 
 
 def randomised_network(network: Network, seed: int = 0) -> Iterator[tuple[str, ScorerOf]]:
-    """As `exported_scorer.randomised`: the network is spoilt and stays so."""
+    """As `exported_scorer.randomised`: the network is spoilt until all stages were asked for."""
     for stage in shuffled(network.weights, CASCADE, seed):
         yield stage, network.scorer
 
@@ -209,8 +245,8 @@ def _next(sizes: Sequence[int], size: int) -> int:
     return next((enough for enough in sizes if enough >= size), size)
 
 
-def _padded(ids: Ids, length: int) -> Ids:
-    return np.pad(ids, (0, length - len(ids)))
+def _padded(values: NDArray[Any], length: int) -> NDArray[Any]:
+    return np.pad(values, (0, length - len(values)))
 
 
 def _repeated(ids: Ids, length: int) -> Ids:

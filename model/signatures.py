@@ -60,21 +60,29 @@ class Signatures(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
         return {"sentence_logits": self._inference.score_sentences(**inputs)}
 
     def _saliency(self, target_weights: Any, **inputs: Any) -> dict[str, Any]:
-        """By how much the weighted log-probability moves with each source token's embedding.
-
-        Gradients are traced here: a graph that was loaded can't be asked for others.
-        """
-        embedded = self._inference.model.embed(inputs["source_ids"])  # (B, S, D)
-        with tf.GradientTape() as tape:
-            tape.watch(embedded)
-            numbers = self._inference.score(**inputs, embedded=embedded)
-            total = tf.reduce_sum(numbers.log_probs * target_weights)
-        saliency = tf.norm(tape.gradient(total, embedded), axis=-1)  # (B, S)
-        kept = tf.logical_and(inputs["source_keep_mask"], inputs["source_ids"] > 0)
-        return {"saliency": tf.where(kept, saliency, 0.0)}
+        """Gradients are traced here: a graph that was loaded can't be asked for others."""
+        return {"saliency": saliency(self._inference, target_weights, **inputs)}
 
     def _self_attention(self, **inputs: Any) -> dict[str, Any]:
         return {"attention_weights": self._inference.model.self_attention(**inputs)}
+
+
+def saliency(inference: Inference, target_weights: Any, **inputs: Any) -> Any:
+    """By how much the weighted log-probability moves with each source token's embedding: (B, S).
+
+    Args:
+        inference: The network.
+        target_weights: (B, T), how much each summary token counts.
+        inputs: Those of `Inference.score`.
+    """
+    embedded = inference.model.embed(inputs["source_ids"])  # (B, S, D)
+    with tf.GradientTape() as tape:
+        tape.watch(embedded)
+        numbers = inference.score(**inputs, embedded=embedded)
+        total = tf.reduce_sum(numbers.log_probs * target_weights)
+    norms = tf.norm(tape.gradient(total, embedded), axis=-1)  # (B, S)
+    kept = tf.logical_and(inputs["source_keep_mask"], inputs["source_ids"] > 0)
+    return tf.where(kept, norms, 0.0)
 
 
 _RANKS = {

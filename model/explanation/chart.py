@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from model.explanation.metrics import FIGURES
-from model.explanation.study import BASELINES
+from model.explanation.rankings import BASELINES
 from model.line_chart import Curve, line_chart
 
 TITLES = (

@@ -56,11 +56,9 @@ def earned_phrase(method: str, evidence: Evidence) -> str | None:
         return COPIED if exact else LOOKED
     if method == "attention":
         return RELIED if _is_attention_relied_on(evidence) else LOOKED
-    if method == "source_reliance":
-        return REMOVED
     if not evidence.sane:
         return None
-    if method == "leave_one_out":
+    if method in ("source_reliance", "leave_one_out"):
         return REMOVED
     return RELIED if beats_baselines(evidence) else None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model.explanation.scorer import Floats
 
@@ -18,6 +19,12 @@ def kendall_tau(first: Floats, second: Floats) -> float:
     b = np.sign(np.subtract.outer(second[known], second[known]))[upper]
     pairs = np.sqrt(np.count_nonzero(a) * np.count_nonzero(b))
     return float(a @ b / pairs) if pairs else float("nan")
+
+
+def auc(scores: Floats, positive: NDArray[np.bool_]) -> float:
+    """How often a positive (U,) scores above one that is not, ties half; NaN without either."""
+    above = np.sign(np.subtract.outer(scores[positive], scores[~positive]))
+    return float((above.mean() + 1) / 2) if above.size else float("nan")
 
 
 def spearman(first: Floats, second: Floats) -> float:

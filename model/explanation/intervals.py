@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from statistics import NormalDist
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,6 +25,11 @@ class Estimate(NamedTuple):
     low: float
     high: float
     documents: int
+
+    def as_json(self) -> dict[str, Any]:
+        """With None where there is no number, which JSON can't write."""
+        found = {name: None if np.isnan(v) else float(v) for name, v in self._asdict().items()}
+        return {**found, "documents": self.documents}
 
 
 class Bootstrap:

@@ -7,6 +7,7 @@ an explanation gives them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,13 +47,27 @@ def erasure_masks(order: Order) -> Mask:
     return np.concatenate([~top, top])
 
 
-def erase(scorer: Scorer, document: Document, orders: Sequence[Order]) -> list[Erasure]:
-    """What each order of words explains, all in one batch of 1 + 2K scores an order."""
+class Erased(NamedTuple):
+    """Log-probabilities of a summary with nothing hidden, and under the masks of some orders."""
+
+    full: Floats  # (T,)
+    masked: Floats  # (orders, 2K, T), by `erasure_masks`
+
+    def figures(self, tokens: Mask | None = None) -> list[Erasure]:
+        """What each order explains of all tokens, or of those of a mask (T,); NaN of none."""
+        if tokens is None:
+            tokens = np.ones(len(self.full), np.bool_)
+        if not tokens.any():
+            return [np.full((len(FIGURES), len(BUDGETS)), np.nan) for _ in self.masked]
+        return [erasure(self.full[tokens], block[:, tokens]) for block in self.masked]
+
+
+def erase(scorer: Scorer, document: Document, orders: Sequence[Order]) -> Erased:
+    """Hides and shows by each order of words, all in one batch of 1 + 2K scores an order."""
     masks = [keep_masks(document.words, erasure_masks(order)) for order in orders]
     batch = np.concatenate([all_kept(document), *masks])
     found = log_probs(scorer, document.source_ids, batch, document.summary_ids)
-    blocks = found[1:].reshape(len(orders), 2 * len(BUDGETS), -1)
-    return [erasure(found[0], block) for block in blocks]
+    return Erased(found[0], found[1:].reshape(len(orders), 2 * len(BUDGETS), -1))
 
 
 def erasure(full: Floats, masked: Floats) -> Erasure:
@@ -68,6 +83,12 @@ def areas(figures: Erasure) -> Floats:
     return mean
 
 
+def is_copied(scores: Scores) -> Mask:
+    """(T,): whether each token was rather copied than generated."""
+    copied: Mask = scores.copied_prob[0] > scores.generated_prob[0]
+    return copied
+
+
 def copied_at_peak(scores: Scores, source_ids: NDArray[np.int32], summary_ids: NDArray[np.int32],
                    eos_id: int) -> tuple[int, int]:  # fmt: skip
     """Of the tokens that were copied rather than generated: how many are the token at the peak.
@@ -76,6 +97,6 @@ def copied_at_peak(scores: Scores, source_ids: NDArray[np.int32], summary_ids: N
         How many equal the source token that their row of attention is highest on, and how many
         were copied. `<eos>` is left out.
     """
-    copied = (scores.copied_prob[0] > scores.generated_prob[0]) & (summary_ids != eos_id)
+    copied = is_copied(scores) & (summary_ids != eos_id)
     at_peak = source_ids[scores.attention_weights[0].argmax(axis=1)] == summary_ids
     return int((copied & at_peak).sum()), int(copied.sum())

@@ -50,6 +50,14 @@ class PlantedCopier:
         copied = self.gate * (attention * (same & (places >= 0)[:, None])).sum(axis=-1)
         return _scores(attention, np.full(copied.shape, self.gate), copied, self.generated)
 
+    def saliency(self, source_ids: Ids, summary_ids: Ids, target: Floats) -> Floats:
+        """As `GradientScorer`: by how much of the evidence is there, in place of embeddings.
+
+        A token's probability is `there * copied + generated`, and nothing else moves it.
+        """
+        slope = self.copied / (self.copied + self.generated)
+        return _at(evidence(source_ids, summary_ids), slope * target, len(source_ids))
+
 
 @dataclass(frozen=True)
 class PlantedReader:
@@ -68,6 +76,18 @@ class PlantedReader:
         read = keep[:, places] & (places >= 0)
         nothing = np.zeros(read.shape)
         return _scores(attention, nothing, nothing, np.where(read, self.known, self.unknown))
+
+    def saliency(self, source_ids: Ids, summary_ids: Ids, target: Floats) -> Floats:
+        """As the copier's; the probability is `there * known + (1 - there) * unknown`."""
+        slope = (self.known - self.unknown) / self.known
+        return _at(evidence(source_ids, summary_ids), slope * target, len(source_ids))
+
+
+def _at(places: NDArray[np.int64], slopes: Floats, length: int) -> Floats:
+    """The sum (S,) of the slopes (T,) at each place."""
+    found = np.zeros(length)
+    np.add.at(found, places[places >= 0], slopes[places >= 0])
+    return found
 
 
 def _peaked(keep: Mask, places: NDArray[np.int64], peak: float) -> Floats:

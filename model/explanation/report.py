@@ -1,15 +1,14 @@
-"""A study's figures as one JSON object and as a Markdown table."""
+"""A study's figures as one JSON object."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from model.explanation.claims import MUST_BEAT, Evidence, earned_phrase
-from model.explanation.intervals import Bootstrap, Estimate, holm, p_value
+from model.explanation.intervals import Bootstrap, holm, p_value
 from model.explanation.metrics import (
     BUDGETS,
     COMPREHENSIVENESS,
@@ -17,17 +16,25 @@ from model.explanation.metrics import (
     SUFFICIENCY,
     areas,
 )
-from model.explanation.sanity import verdicts
+from model.explanation.rankings import BASELINES, METHODS
+from model.explanation.sanity import Likeness, correlations, larger, verdicts
 from model.explanation.scorer import Floats
-from model.explanation.study import BASELINES, METHODS, Figures
+from model.explanation.strata import strata
+from model.explanation.study import Figures
 
-_PLACE = re.compile(r"\{.*?\}")  # in a phrase: filled for each text
+RELIANCE = "source_reliance"
+"""A method that ranks no words of the text and stands beside the others."""
 
-Cascade = Mapping[str, Mapping[str, float]]
 
+def study_report(figures: Sequence[Figures], likeness: Likeness) -> dict[str, Any]:
+    """Means with intervals, by method and by baseline, and the phrase that each has earned.
 
-def study_report(figures: Sequence[Figures], cascade: Cascade) -> dict[str, Any]:
-    """Means with intervals, by method and by baseline, and the phrase that each has earned."""
+    Args:
+        figures: Of each document, at least two.
+        likeness: What the cascade found, of fewer documents perhaps; empty: it was not run.
+    """
+    cascade = correlations(likeness)
+    sane = verdicts(cascade) if cascade else {}
     draw = Bootstrap(len(figures))
     names = figures[0].erasures.keys()
     use = draw.mean(np.array([f.attention_use for f in figures]))
@@ -35,21 +42,27 @@ def study_report(figures: Sequence[Figures], cascade: Cascade) -> dict[str, Any]
         "budgets": list(BUDGETS),
         "methods": {name: _of_method(name, figures, draw) for name in names},
         "greedy": {
-            "comprehensiveness_area": _json(draw.mean(_areas(figures, "best")[:, 0])),
-            "worst_comprehensiveness_area": _json(draw.mean(_areas(figures, "worst")[:, 0])),
+            "comprehensiveness_area": draw.mean(_areas(figures, "best")[:, 0]).as_json(),
+            "worst_comprehensiveness_area": draw.mean(_areas(figures, "worst")[:, 0]).as_json(),
         },
         "split_error": max(f.split_error for f in figures),
         "copied_at_peak": {
             "share": _ratio(sum(f.at_peak for f in figures), sum(f.copied for f in figures)),
             "copied_tokens": sum(f.copied for f in figures),
         },
-        "even_attention_nats": _json(use),
-        "source_reliance_nats": _json(draw.mean(np.array([f.source_reliance for f in figures]))),
-        "ablation_held_out_fit": _json(draw.mean(np.array([f.held_out_fit for f in figures]))),
+        "even_attention_nats": use.as_json(),
+        "source_reliance_nats": draw.mean(np.array([f.source_reliance for f in figures])).as_json(),
+        "ablation_held_out_fit": draw.mean(np.array([f.held_out_fit for f in figures])).as_json(),
+        RELIANCE: {
+            "copied_share_tau": draw.mean(np.array([f.reliance_tau for f in figures])).as_json(),
+            "copied_auc": draw.mean(np.array([f.reliance_auc for f in figures])).as_json(),
+            "sane": sane.get(RELIANCE),
+        },
+        "strata": strata(figures, draw),
         "cascade": {stage: dict(methods) for stage, methods in cascade.items()},
+        "cascade_end": _end(likeness),
     }
-    sane = verdicts(cascade) if cascade else {}
-    for name in METHODS:
+    for name in _ranking_methods(report):
         report["methods"][name]["sane"] = sane.get(name)
     return judged(report)
 
@@ -57,18 +70,28 @@ def study_report(figures: Sequence[Figures], cascade: Cascade) -> dict[str, Any]
 def judged(report: Mapping[str, Any]) -> dict[str, Any]:
     """The report with the p-values and the phrases that its own figures give, old ones replaced."""
     methods = dict(report["methods"])
-    for name in METHODS:
+    for name in _ranking_methods(report):
         found = evidence(name, report)
         methods[name] = {
             **methods[name],
             "p_values": dict(found.p_values),
             "phrase": earned_phrase(name, found),
         }
-    return {**report, "methods": methods}
+    judged_report = {**report, "methods": methods}
+    if RELIANCE in report:
+        phrase = earned_phrase(RELIANCE, evidence(RELIANCE, report))
+        judged_report[RELIANCE] = {**report[RELIANCE], "phrase": phrase}
+    return judged_report
 
 
 def evidence(method: str, report: Mapping[str, Any]) -> Evidence:
-    """What a report says of a method, as the claim ladder asks for it."""
+    """What a report says of a method, as the claim ladder asks for it.
+
+    Raises:
+        KeyError: it says nothing of this method.
+    """
+    if method == RELIANCE:
+        return Evidence(sane=report[RELIANCE]["sane"])
     entry = report["methods"][method]
     return Evidence(
         advantage={
@@ -101,20 +124,35 @@ def _p_values(report: Mapping[str, Any]) -> dict[str, dict[str, float]]:
     return found
 
 
+def _ranking_methods(report: Mapping[str, Any]) -> list[str]:
+    return [name for name in METHODS if name in report["methods"]]
+
+
+def _end(likeness: Likeness) -> dict[str, Any]:
+    """By method the correlation once all weights are random, with its interval."""
+    if not likeness:
+        return {}
+    *_, last = likeness.values()
+    return {
+        method: Bootstrap(len(values)).mean(larger(values)).as_json()
+        for method, values in last.items()
+    }
+
+
 def _of_method(name: str, figures: Sequence[Figures], draw: Bootstrap) -> dict[str, Any]:
     erasures = np.array([f.erasures[name] for f in figures])  # (documents, 4, K)
     entry: dict[str, Any] = {
-        figure: [_json(draw.mean(erasures[:, row, k])) for k in range(len(BUDGETS))]
+        figure: [draw.mean(erasures[:, row, k]).as_json() for k in range(len(BUDGETS))]
         for row, figure in enumerate(FIGURES)
     }
     area, best, worst = (_areas(figures, of) for of in (name, "best", "worst"))
-    entry["comprehensiveness_area"] = _json(draw.mean(area[:, COMPREHENSIVENESS]))
-    entry["sufficiency_area"] = _json(draw.mean(area[:, SUFFICIENCY]))
+    entry["comprehensiveness_area"] = draw.mean(area[:, COMPREHENSIVENESS]).as_json()
+    entry["sufficiency_area"] = draw.mean(area[:, SUFFICIENCY]).as_json()
     above = area[:, COMPREHENSIVENESS] - worst[:, COMPREHENSIVENESS]
     below = best[:, COMPREHENSIVENESS] - worst[:, COMPREHENSIVENESS]
-    entry["normalised_comprehensiveness"] = _json(draw.ratio(above, below))
-    entry["word_tau"] = _json(draw.mean(np.array([f.word_tau[name] for f in figures])))
-    entry["sentence_tau"] = _json(draw.mean(np.array([f.sentence_tau[name] for f in figures])))
+    entry["normalised_comprehensiveness"] = draw.ratio(above, below).as_json()
+    entry["word_tau"] = draw.mean(np.array([f.word_tau[name] for f in figures])).as_json()
+    entry["sentence_tau"] = draw.mean(np.array([f.sentence_tau[name] for f in figures])).as_json()
     if name in METHODS:
         entry["advantage"] = {
             baseline: _advantage(erasures, baseline, figures, draw) for baseline in BASELINES
@@ -128,7 +166,7 @@ def _advantage(
     """Comprehensiveness minus the baseline's, at each budget."""
     theirs = np.array([f.erasures[baseline] for f in figures])
     difference = (ours - theirs)[:, COMPREHENSIVENESS]  # (documents, K)
-    return [_json(draw.mean(difference[:, k])) for k in range(len(BUDGETS))]
+    return [draw.mean(difference[:, k]).as_json() for k in range(len(BUDGETS))]
 
 
 def _areas(figures: Sequence[Figures], of: str) -> Floats:
@@ -138,70 +176,5 @@ def _areas(figures: Sequence[Figures], of: str) -> Floats:
     )
 
 
-def _json(estimate: Estimate) -> dict[str, Any]:
-    """With None where there is no number, which JSON can't write."""
-    found = {name: None if np.isnan(v) else float(v) for name, v in estimate._asdict().items()}
-    return {**found, "documents": estimate.documents}
-
-
 def _ratio(part: int, whole: int) -> float | None:
     return part / whole if whole else None
-
-
-def tables(report: Mapping[str, Any]) -> str:
-    """Markdown: erasure beside the baselines, what the methods earned, and the other figures."""
-    methods = report["methods"]
-    budgets = " | ".join(f"{100 * budget:.0f} %" for budget in report["budgets"])
-    lines = [
-        f"| ranking of words | comprehensiveness {budgets} | sufficiency {budgets} "
-        "| normalised area | tau by word | tau by sentence |",
-        "| --- |" + " --- |" * (2 * len(report["budgets"]) + 3),
-    ]
-    lines += [_row(name, entry) for name, entry in methods.items()]
-    least_over = " | ".join(BASELINES)
-    lines += ["", f"| method | least advantage over {least_over} | largest p by Holm | phrase |"]
-    lines += ["| --- |" + " --- |" * (len(BASELINES) + 2)]
-    for name in METHODS:
-        least = [min(d["low"] for d in methods[name]["advantage"][b]) for b in BASELINES]
-        told = " | ".join([*(f"{v:+.4f}" for v in least), _largest_p(methods[name]["p_values"])])
-        phrase = _PLACE.sub("…", methods[name]["phrase"] or "not to be served")
-        lines.append(f"| {name} | {told} | {phrase} |")
-    stages = [f"- {stage} random: " + _told(found) for stage, found in report["cascade"].items()]
-    share = report["copied_at_peak"]["share"]
-    copied = report["copied_at_peak"]["copied_tokens"]
-    lines += [
-        "",
-        f"- largest error of the copy split: {report['split_error']:.1e}",
-        f"- copied tokens that are the token at the peak: "
-        f"{'-' if share is None else f'{100 * share:.1f} %'} of {copied}",
-        f"- nats a token lost with even copying: {_interval(report['even_attention_nats'])}",
-        f"- nats a token lost without the text: {_interval(report['source_reliance_nats'])}",
-        f"- held-out fit of the ablation: {_interval(report['ablation_held_out_fit'])}",
-        *stages,
-    ]
-    return "\n".join(lines)
-
-
-def _row(name: str, entry: Mapping[str, Any]) -> str:
-    cells = [_mean(e) for figure in ("comprehensiveness", "sufficiency") for e in entry[figure]]
-    cells += [_interval(entry[key]) for key in ("normalised_comprehensiveness", "word_tau")]
-    return f"| {name} | " + " | ".join([*cells, _interval(entry["sentence_tau"])]) + " |"
-
-
-def _largest_p(p_values: Mapping[str, float]) -> str:
-    largest = max(p_values.values())
-    return "< 0.0001" if largest < 1e-4 else f"{largest:.4f}"
-
-
-def _told(correlations: Mapping[str, float]) -> str:
-    return ", ".join(f"{method} {value:.2f}" for method, value in correlations.items())
-
-
-def _mean(estimate: Mapping[str, Any]) -> str:
-    return "-" if estimate["mean"] is None else f"{estimate['mean']:.4f}"
-
-
-def _interval(estimate: Mapping[str, Any]) -> str:
-    if estimate["mean"] is None:
-        return "-"
-    return "{mean:.2f} ({low:.2f} to {high:.2f}, n {documents})".format(**estimate)

@@ -46,6 +46,20 @@ class BriefScorer(Scorer, Protocol):
         """`log_probs` of `score`, and nothing else."""
 
 
+@runtime_checkable
+class GradientScorer(Scorer, Protocol):
+    """One that also says how much each source token moves what it says of a summary."""
+
+    def saliency(self, source_ids: Ids, summary_ids: Ids, target: Floats) -> Floats:
+        """The norm (S,) of the gradient of the target's log-probability by each token's embedding.
+
+        Args:
+            source_ids: (S,), `<eos>` last; nothing is hidden.
+            summary_ids: (T,), without padding.
+            target: (T,), how much each summary token counts.
+        """
+
+
 def log_probs(scorer: Scorer, source_ids: Ids, keep: Mask, summary_ids: Ids) -> Floats:
     """The log-probabilities (N, T) of one summary under N keep masks."""
     if isinstance(scorer, BriefScorer):

@@ -2,49 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
 from model.explanation.bound import Bounds, greedy_bounds
-from model.explanation.correlation import kendall_tau
-from model.explanation.document import Document, all_kept, by_unit, count
-from model.explanation.methods.ablation import REMOVALS, ablation
-from model.explanation.methods.attention import attention
-from model.explanation.methods.baselines import lead, position_alone, random_words, word_overlap
-from model.explanation.methods.copy_split import copy_split
-from model.explanation.methods.removal import (
-    in_top_sentences,
-    leave_one_out,
-    losses,
-    source_reliance,
-    without_each,
+from model.explanation.correlation import auc, kendall_tau
+from model.explanation.document import Document, all_kept, count
+from model.explanation.methods.ablation import REMOVALS
+from model.explanation.methods.baselines import position_alone
+from model.explanation.methods.removal import source_reliance
+from model.explanation.metrics import (
+    BUDGETS,
+    COMPREHENSIVENESS,
+    Erased,
+    Erasure,
+    copied_at_peak,
+    erase,
+    is_copied,
+    ranking,
 )
-from model.explanation.metrics import BUDGETS, Erasure, copied_at_peak, erase, ranking
+from model.explanation.rankings import (
+    BASELINES,
+    METHODS,
+    RANDOM_ORDERS,
+    Ranked,
+    ask,
+    mean_attention,
+    rankings,
+)
 from model.explanation.sanity import ScorerOf, UniformCopy, attention_use
-from model.explanation.scorer import Floats, Scorer, Scores
+from model.explanation.scorer import Floats, Mask, Scorer, Scores
 from model.tokenizer import EOS_ID
 
-METHODS = ("attention", "copy_split", "leave_one_out", "ablation")
-BASELINES = ("random", "lead", "position", "overlap")
-RANDOM_ORDERS = 5
-
-
-class Scored(NamedTuple):
-    """What one explanation says of a document's words (W,) and sentences (N,)."""
-
-    words: Floats
-    sentences: Floats
+KINDS = ("copied", "generated")
+"""Of summary tokens: which of the two they rather were."""
 
 
 @dataclass(frozen=True)
 class Figures:
     """One document; by method and by baseline where it says so."""
 
+    words: int
     erasures: dict[str, Erasure]
+    by_kind: dict[str, Floats]  # (2, K), comprehensiveness for the tokens of each of `KINDS`
     best: Erasure  # of the greedy bounds
     worst: Erasure
     word_tau: dict[str, float]  # with leave-one-out of every word
@@ -54,6 +57,8 @@ class Figures:
     copied: int
     attention_use: float  # nats a token
     source_reliance: float  # nats a token
+    reliance_tau: float  # of the tokens' reliance on the source with their copied share
+    reliance_auc: float  # how often a copied token relies more on it than a generated one
     held_out_fit: float
 
 
@@ -68,72 +73,72 @@ def scores_needed(documents: Sequence[Document]) -> int:
 def measure(
     scorer_of: ScorerOf,
     documents: Sequence[Document],
-    progress: Callable[[int], None] = lambda _: None,
+    *,
+    first: int = 0,
     threads: int = 1,
-) -> list[Figures]:
-    """The figures of every document.
+    is_over: Callable[[], bool] = lambda: False,
+) -> Iterator[Figures]:
+    """The figures of one document after the other.
 
     Args:
         scorer_of: The model.
-        documents: At least two, since each one's positions are judged by the others.
-        progress: Told how many documents are done.
+        documents: At least two, since each one's positions are judged by all others.
+        first: Documents that are passed over.
         threads: Documents at a time, where the model can be asked by several.
+        is_over: Whether no further document may be begun; those that were begun are finished.
     """
 
-    def one(document: Document, positions: Floats) -> Figures:
+    def one(document: Document, positions: Floats) -> Figures | None:
+        if is_over():
+            return None
         return measure_document(scorer_of(document.style), document, positions)
 
-    found = []
     with ThreadPoolExecutor(threads) as executor:
-        attentions = executor.map(lambda d: _attention(_whole(scorer_of(d.style), d)), documents)
-        for figures in executor.map(one, documents, position_alone([*attentions])):
-            found.append(figures)
-            progress(len(found))
-    return found
+        looked = executor.map(lambda d: mean_attention(_whole(scorer_of(d.style), d)), documents)
+        positions = position_alone([*looked])
+        for figures in executor.map(one, documents[first:], positions[first:]):
+            if figures is None:
+                return
+            yield figures
 
 
 def measure_document(scorer: Scorer, document: Document, positions: Floats) -> Figures:
     """The figures of one document; `positions` (S,) is its entry of `position_alone`."""
-    whole = _whole(scorer, document)
-    split = copy_split(whole, document.source_ids, document.summary_ids)
-    fitted = ablation(scorer, document, document.sentences)
-    sentence_losses = leave_one_out(scorer, document, document.sentences)
-    without_words = without_each(scorer, document, document.words)
-    word_losses = losses(without_words)
-    explanations = {
-        "attention": [_from_tokens(document, _attention(whole))],
-        "copy_split": [_from_tokens(document, split.copied.sum(axis=0))],
-        "leave_one_out": [_of_top_sentences(document, word_losses, sentence_losses)],
-        "ablation": [Scored(fitted.scores[document.sentence_of_word], fitted.scores)],
-        "random": [_random(document, seed) for seed in range(RANDOM_ORDERS)],
-        "lead": [Scored(lead(document), -np.arange(float(count(document.sentences))))],
-        "position": [_from_tokens(document, positions)],
-        "overlap": [_overlap(document)],
-    }
-    orders = {n: [ranking(e.words) for e in found] for n, found in explanations.items()}
-    bounds = greedy_bounds(scorer, document, without_words)
-    flat = erase(scorer, document, [*bounds, *(o for found in orders.values() for o in found)])
-    best, worst, *rest = flat
+    asked = ask(scorer, document, _whole(scorer, document))
+    whole, is_copy = asked.whole, is_copied(asked.whole)
+    found = rankings(scorer, document, asked, positions)
+    bounds = greedy_bounds(scorer, document, asked.without_words)
+    orders = [ranking(ranked.words) for several in found.values() for ranked in several]
+    erased = erase(scorer, document, [*bounds, *orders])
+    best, worst, *erasures = erased.figures()
+    by_kind = _comprehensiveness_of(erased, (is_copy, ~is_copy))
+    reliance = source_reliance(scorer, document)
     at_peak, copied = copied_at_peak(whole, document.source_ids, document.summary_ids, EOS_ID)
     even = _whole(UniformCopy(scorer), document)
     return Figures(
-        erasures={n: np.mean([rest.pop(0) for _ in o], axis=0) for n, o in orders.items()},
+        words=count(document.words),
+        erasures=_mean_of_each(found, erasures),
+        by_kind=_mean_of_each(found, by_kind[len(bounds) :]),
         best=best,
         worst=worst,
         word_tau={
-            n: _mean([kendall_tau(e.words, word_losses) for e in found])
-            for n, found in explanations.items()
+            name: _mean([kendall_tau(ranked.words, asked.word_losses) for ranked in several])
+            for name, several in found.items()
         },
         sentence_tau={
-            n: _mean([kendall_tau(e.sentences, sentence_losses) for e in found])
-            for n, found in explanations.items()
+            name: _mean(
+                [kendall_tau(ranked.sentences, asked.sentence_losses) for ranked in several]
+            )
+            for name, several in found.items()
         },
-        split_error=split.error,
+        split_error=asked.split.error,
         at_peak=at_peak,
         copied=copied,
         attention_use=attention_use(whole, even),
-        source_reliance=float(source_reliance(scorer, document).mean()),
-        held_out_fit=fitted.held_out_fit,
+        source_reliance=float(reliance.mean()),
+        reliance_tau=kendall_tau(reliance, asked.split.copied_share),
+        reliance_auc=auc(reliance, is_copy),
+        held_out_fit=asked.fitted.held_out_fit,
     )
 
 
@@ -141,29 +146,16 @@ def _whole(scorer: Scorer, document: Document) -> Scores:
     return scorer.score(document.source_ids, all_kept(document), document.summary_ids)
 
 
-def _attention(whole: Scores) -> Floats:
-    weights = whole.attention_weights[0]
-    return attention(weights, np.ones(len(weights)))
+def _comprehensiveness_of(erased: Erased, kinds: Sequence[Mask]) -> list[Floats]:
+    """(kinds, K) of each order, for the tokens of each kind alone."""
+    figures = np.array([erased.figures(tokens) for tokens in kinds])  # (kinds, orders, 4, K)
+    return [*figures[:, :, COMPREHENSIVENESS].swapaxes(0, 1)]
 
 
-def _from_tokens(document: Document, tokens: Floats) -> Scored:
-    return Scored(by_unit(tokens, document.words), by_unit(tokens, document.sentences))
-
-
-def _of_top_sentences(document: Document, words: Floats, sentences: Floats) -> Scored:
-    """What `leave_one_out_by_word` says, from the losses of all words."""
-    return Scored(np.where(in_top_sentences(document, sentences), words, np.nan), sentences)
-
-
-def _random(document: Document, seed: int) -> Scored:
-    words = random_words(document, seed)
-    sentences = np.random.default_rng((seed, 1)).random(count(document.sentences))
-    return Scored(words, sentences)
-
-
-def _overlap(document: Document) -> Scored:
-    words = word_overlap(document)
-    return Scored(words, by_unit(words, document.sentence_of_word))
+def _mean_of_each(found: dict[str, list[Ranked]], of_orders: Sequence[Floats]) -> dict[str, Floats]:
+    """By name the mean of what belongs to its orders, which lie one after another."""
+    left = iter(of_orders)
+    return {name: np.mean([next(left) for _ in several], axis=0) for name, several in found.items()}
 
 
 def _mean(values: Sequence[float]) -> float:

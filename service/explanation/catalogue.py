@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from model.artifact import SALIENCY, SELF_ATTENTION
-from model.explanation.claims import ALWAYS_SERVED, LOOKED, Evidence, earned_phrase
+from model.explanation.claims import ALWAYS_SERVED, LOOKED, earned_phrase
+from model.explanation.report import RELIANCE
 from model.explanation.report import evidence as measured_evidence
 from service.errors import RuleBroken
 from service.explanation.schemas import MethodName
@@ -28,6 +29,7 @@ _INTERVALS = (
     "normalised_comprehensiveness",
     "word_tau",
     "sentence_tau",
+    "copied_share_tau",
 )
 
 
@@ -70,11 +72,11 @@ def offers(info: ModelInfo, *, unmeasured: bool) -> dict[str, Offer]:
 
 def refusals(info: ModelInfo) -> dict[str, str]:
     """Why methods that were measured on a model are not served of it, by name."""
-    measured = {} if info.faithfulness is None else info.faithfulness["methods"]
+    report = info.faithfulness
     return {
-        name: CHANCE if measured[name].get("sane") else UNMOVED
+        name: CHANCE if _entry(name, report)["sane"] else UNMOVED
         for name in METHODS
-        if name in measured and _evidence(name, info.faithfulness) is None
+        if report is not None and _evidence(name, report) is None
     }
 
 
@@ -92,10 +94,10 @@ def check_methods(asked: Iterable[str], offered: Mapping[str, Offer]) -> None:
 
 def _evidence(name: str, report: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """What stands beside a method's answers; none: it was measured and must not be served."""
-    if report is None or (name not in report["methods"] and name != "source_reliance"):
+    entry = {} if report is None else _entry(name, report)
+    if report is None or not entry:
         return {"measured": False, "phrase": LOOKED}
-    entry = report["methods"].get(name, {})
-    known = measured_evidence(name, report) if entry else Evidence()
+    known = measured_evidence(name, report)
     phrase = earned_phrase(name, known)
     if phrase is None:
         return None
@@ -107,6 +109,12 @@ def _evidence(name: str, report: Mapping[str, Any] | None) -> dict[str, Any] | N
         "advantage": dict(known.advantage) or None,
         "sane": entry.get("sane"),
     }
+
+
+def _entry(name: str, report: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A method's figures; empty: it was not measured."""
+    found = report.get(RELIANCE) if name == RELIANCE else report["methods"].get(name)
+    return found or {}
 
 
 def _interval(estimate: Mapping[str, Any] | None) -> dict[str, Any] | None:

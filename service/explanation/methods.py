@@ -11,6 +11,7 @@ import numpy as np
 from model.explanation.document import Units
 from model.explanation.methods.ablation import ablation
 from model.explanation.methods.copy_split import copy_split
+from model.explanation.methods.gradient import gradient
 from model.explanation.methods.removal import (
     leave_one_out,
     leave_one_out_by_word,
@@ -117,9 +118,8 @@ def _source_reliance(subject: Subject, model: AskedModel) -> list[Entry]:
 
 
 def _gradient(subject: Subject, model: AskedModel) -> list[Entry]:
-    summary = subject.summary
-    norms = model.saliency(summary.source_ids, summary.summary_ids, subject.target_weights)
-    rows = np.tile(norms, (len(summary.summary_ids), 1))
+    norms = gradient(model, subject.document, subject.target_weights)
+    rows = np.tile(norms, (len(subject.summary.summary_ids), 1))
     units = _in_unit(subject, replace(subject.tokens, attention=rows))
     return [{"unit": subject.request.unit, "scores": score_list(units.attention[0])}]
 

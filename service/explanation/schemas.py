@@ -117,6 +117,9 @@ class Evidence(BaseModel):
     normalised_comprehensiveness: Interval | None = None
     word_tau: Interval | None = None
     sentence_tau: Interval | None = None
+    copied_share_tau: Interval | None = Field(
+        None, description="Of source reliance, with the copied share of the summary's tokens."
+    )
     advantage: dict[str, float] | None = None
     sane: bool | None = None
 

@@ -13,7 +13,7 @@ import pytest
 from model.artifact import read_manifest
 from model.checkpoint import read_state
 from model.corpus import Corpus
-from model.faithfulness import main as study
+from model.faithfulness.__main__ import main as study
 from model.job import Job
 from model.readers import DataFile
 from model.train import BUILT_IN, main, options_of, parse_arguments

@@ -28,8 +28,8 @@ from model.card import write_card, write_explanations
 from model.evaluate import ARTIFACTS
 from model.explanation.claims import ALWAYS_SERVED, LOOKED
 from model.explanation.document import Document, read_document
-from model.explanation.study import METHODS
-from model.faithfulness import main
+from model.explanation.rankings import METHODS
+from model.faithfulness.__main__ import main
 from model.tokenizer import Tokenizer
 from model.train import BUILT_IN
 

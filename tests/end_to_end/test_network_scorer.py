@@ -17,16 +17,10 @@ from model.explanation.document import Document, all_kept
 from model.explanation.scorer import BriefScorer, Scores, log_probs
 from model.exported import ExportedModel
 from model.exported_scorer import CASCADE, randomised, scorers
-from model.faithfulness import (
-    choose,
-    exported_model,
-    golden_scores,
-    main,
-    network_model,
-    read_summaries,
-    weights_sha256,
-    write_summaries,
-)
+from model.faithfulness.__main__ import main
+from model.faithfulness.finish import golden_scores
+from model.faithfulness.models import exported_model, network_model, weights_sha256
+from model.faithfulness.texts import choose, read_summaries, write_summaries
 from model.network_scorer import BATCH, Network, randomised_network, read_network
 from model.tokenizer import Tokenizer
 from model.train import BUILT_IN

@@ -59,7 +59,7 @@ def test_erasure_hides_the_top_and_then_all_but_the_top() -> None:
 
 
 def test_the_order_that_is_true_explains_all_at_every_budget(document: Document) -> None:
-    [found] = erase(COPIER, document, [ranking(attention_by_word(COPIER, document))])
+    [found] = erase(COPIER, document, [ranking(attention_by_word(COPIER, document))]).figures()
     np.testing.assert_allclose(found[COMPREHENSIVENESS], COPIER.copied)
     np.testing.assert_allclose(found[SUFFICIENCY], 0.0, atol=1e-12)
     np.testing.assert_allclose(found[REMOVED_NATS], COPIER_DROP)
@@ -68,7 +68,7 @@ def test_the_order_that_is_true_explains_all_at_every_budget(document: Document)
 
 def test_the_lead_explains_what_lies_in_it(document: Document) -> None:
     # Words 0 and 1; 0 to 3 with two thirds of the evidence; 0 to 7; 0 to 19 with all of it.
-    [found] = erase(COPIER, document, [ranking(lead(document))])
+    [found] = erase(COPIER, document, [ranking(lead(document))]).figures()
     share = np.array([0, 2 / 3, 2 / 3, 1])
     np.testing.assert_allclose(found[COMPREHENSIVENESS], share * COPIER.copied, atol=1e-12)
     np.testing.assert_allclose(found[SUFFICIENCY], (1 - share) * COPIER.copied, atol=1e-12)
@@ -78,7 +78,7 @@ def test_the_lead_explains_what_lies_in_it(document: Document) -> None:
 def test_attention_that_misleads_is_found_out(document: Document) -> None:
     misled = ranking(attention_by_word(READER, document))
     removed = ranking(leave_one_out(READER, document, document.words))
-    by_attention, by_removal = erase(READER, document, [misled, removed])
+    by_attention, by_removal = erase(READER, document, [misled, removed]).figures()
     assert by_attention[COMPREHENSIVENESS][0] == pytest.approx(0.0)
     assert by_attention[SUFFICIENCY][0] == pytest.approx(READER_GAIN)
     np.testing.assert_allclose(by_removal[COMPREHENSIVENESS], READER_GAIN)
@@ -89,7 +89,7 @@ def test_the_greedy_bounds_are_the_true_ones(scorer: Scorer, document: Document)
     bounds = greedy_bounds(scorer, document)
     assert sorted(bounds.most.tolist()) == sorted(bounds.least.tolist()) == list(range(40))
     assert bounds.most[:2].tolist() == [2, 9]
-    best, worst = erase(scorer, document, [*bounds])
+    best, worst = erase(scorer, document, [*bounds]).figures()
     gain = COPIER.copied if scorer is COPIER else READER_GAIN
     np.testing.assert_allclose(best[COMPREHENSIVENESS], gain)
     np.testing.assert_allclose(worst[COMPREHENSIVENESS], 0.0, atol=1e-12)

@@ -32,9 +32,11 @@ def report(**methods: dict[str, Any]) -> dict[str, Any]:
         "sane": True,
     }  # fmt: skip
     names = ("attention", "copy_split", "leave_one_out", "ablation")
+    reliance = {"sane": True, "copied_share_tau": estimate(0.5)}
     return {
         "documents": 9,
         "methods": {name: entry | methods.get(name, {}) for name in names},
+        "source_reliance": reliance | methods.get("source_reliance", {}),
         "split_error": 1e-7,
         "even_attention_nats": estimate(0.5),
     }
@@ -72,6 +74,9 @@ def test_what_was_measured_stands_beside_the_phrase_that_it_earned(
     assert phrases["copy_split"].startswith("exactly … % of this word's probability")
     assert phrases["leave_one_out"] == "removing it changes the summary by … nats"
     assert phrases["source_reliance"] == phrases["leave_one_out"]
+    reliance = found["source_reliance"].evidence
+    assert reliance["copied_share_tau"] == pytest.approx({"mean": 0.5, "low": 0.4, "high": 0.6})
+    assert (reliance["sane"], reliance["word_tau"], reliance["advantage"]) == (True, None, None)
 
 
 def test_a_method_that_failed_is_not_served_whatever_the_settings(
@@ -87,6 +92,9 @@ def test_a_method_that_failed_is_not_served_whatever_the_settings(
     no_better = report(ablation={"advantage": {}})
     assert refusals(offered_by(faithfulness=no_better)) == {"ablation": CHANCE}
     assert refusals(offered_by()) == {}
+    reliance = offered_by(faithfulness=report(source_reliance={"sane": False}))
+    assert refusals(reliance) == {"source_reliance": UNMOVED}
+    assert "source_reliance" not in offers(reliance, unmeasured=True)
     weak = report(attention={"sane": False}, copy_split={"sane": False})
     found = offers(offered_by(faithfulness=weak), unmeasured=False)
     assert found["attention"].evidence["phrase"] == LOOKED
@@ -96,6 +104,18 @@ def test_a_method_that_failed_is_not_served_whatever_the_settings(
             ["attention", "ablation"],
             {"attention": found["attention"], "copy_split": found["copy_split"]},
         )
+
+
+def test_what_a_report_does_not_name_is_not_measured(
+    offered_by: Callable[..., ModelInfo],
+) -> None:
+    older = report()
+    del older["source_reliance"]
+    found = offers(offered_by(faithfulness=older), unmeasured=True)
+    unmeasured = {"measured": False, "phrase": LOOKED}
+    assert found["source_reliance"].evidence == found["gradient"].evidence == unmeasured
+    without = offers(offered_by(faithfulness=older), unmeasured=False)
+    assert not without.keys() & {"source_reliance", "gradient", "self_attention"}
 
 
 async def test_the_info_page_lists_them(client: httpx.AsyncClient) -> None:

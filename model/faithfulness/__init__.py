@@ -1,0 +1,1 @@
+"""How faithful a model's explanations are: `python -m model.faithfulness`."""
