@@ -23,6 +23,7 @@ from pydantic import ValidationError
 from service.app import LoadPredictor, create_app
 from service.engine_process import TARGET
 from service.http_protocol import http_protocol
+from service.interpreter import prepare_for_serving
 from service.logs import configure_logs
 from service.metrics import Metrics
 from service.predictor import DeviceUnavailable, Predictor
@@ -54,6 +55,7 @@ def serve(settings: Settings, load: LoadPredictor, metrics: Metrics | None = Non
 
     app = create_app(settings, load, on_load_failure, metrics)
     server = _Server(_server_config(app, settings))
+    prepare_for_serving()
     status = _run(server)
     for error in failures:
         print(f"error: {error}", file=sys.stderr)

@@ -46,6 +46,7 @@ class Seen:
     counts: Counter[str] = field(default_factory=Counter)  # by status, LEFT or BROKEN
     answers: list[tuple[float, float]] = field(default_factory=list)  # 200: (when, ms)
     refusals: list[float] = field(default_factory=list)  # 4xx and 5xx: ms
+    late: list[float] = field(default_factory=list)  # ms from when it was due to when it was sent
     seconds: float = 0.0  # until the last was over
     cpu_s: float = 0.0  # of the clients
 
@@ -97,6 +98,7 @@ async def _ask(
     due: float,
 ) -> None:
     """One request, counted from the moment at which it was due."""
+    seen.late.append(1000 * (time.perf_counter() - due))
     try:
         async with asyncio.timeout(job.patience_s - (time.perf_counter() - due)):
             async with session.post(job.url, data=body.encode()) as answer:

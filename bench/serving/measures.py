@@ -38,6 +38,7 @@ class Cell:
     cpu_ms: float  # of the server, a request answered with 200
     refusal_p50_ms: float
     refusal_p99_ms: float
+    late_p99_ms: float  # of the clients themselves, in sending
     refused: float  # shares of all requests
     left: float
     broken: float
@@ -95,6 +96,7 @@ def cell_of(seen: Mapping[str, Any], load: Load, cpu_s: float) -> Cell:
         cpu_ms=1000 * cpu_s / counts["200"] if counts.get("200") else float("nan"),
         refusal_p50_ms=percentile(seen["refusals"], 50),
         refusal_p99_ms=percentile(seen["refusals"], 99),
+        late_p99_ms=percentile(seen["late"], 99),
         refused=refused / total,
         left=counts.get("left", 0) / total,
         broken=counts.get("broken", 0) / total,

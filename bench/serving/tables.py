@@ -112,6 +112,7 @@ def claims_table(found: Found, views: Sequence[str]) -> str:
             _pair(over.refusal_p50_ms, over.refusal_p99_ms),
             "≤ 10",
         ],
+        ["of that the clients' own lateness, p99 ms", _number(over.late_p99_ms, 1), ""],
         ["batches for 40 clients that left", _number(gone.batches or 0.0, 0), "≤ 1"],
         ["padding in what the model read", f"{found.padded:.1%}", "≤ 15 %"],
     ]

@@ -34,6 +34,7 @@ CELL = Cell(
     cpu_ms=20.0,
     refusal_p50_ms=NAN,
     refusal_p99_ms=NAN,
+    late_p99_ms=NAN,
     refused=0.0,
     left=0.0,
     broken=0.0,
@@ -41,7 +42,7 @@ CELL = Cell(
 
 
 def seen(**changes: Any) -> dict[str, Any]:
-    return {"counts": {"200": 0}, "answers": [], "refusals": []} | changes
+    return {"counts": {"200": 0}, "answers": [], "refusals": [], "late": []} | changes
 
 
 @pytest.mark.parametrize(
@@ -72,11 +73,13 @@ def test_an_open_loop_is_counted_once_its_queue_may_have_filled() -> None:
         counts={"200": 3, "429": 4, "left": 2, "broken": 1},
         answers=[(1.0, 10), (2.5, 20), (5.9, 30)],
         refusals=[1.0, 2.0, 3.0, 9.0],
+        late=[0.1, 0.5],
     )
     cell = cell_of(found, load, 0.0)
     assert cell.per_s == 0.5
     assert (cell.refused, cell.left, cell.broken) == (0.4, 0.2, 0.1)
     assert (cell.refusal_p50_ms, cell.refusal_p99_ms) == (2.0, 9.0)
+    assert cell.late_p99_ms == 0.5
 
 
 def test_a_cell_without_answers_has_no_cost_a_request() -> None:

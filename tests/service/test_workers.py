@@ -21,6 +21,7 @@ from service.idle_workers import IdleWorkers
 from service.predictor import DeviceUnavailable
 from service.worker_link import WorkerLink
 from service.worker_messages import RemoteTraceback
+from service.worker_process import NICENESS
 from service.worker_slot import BackOff, WorkerEvent
 from service.workers import WorkerPool
 
@@ -148,6 +149,13 @@ async def test_who_leaves_in_the_moment_a_worker_is_handed_out_leaves_it_to_the_
     assert await asyncio.wait_for(second, timeout=30) is link
     link.close()
     assert await link.ended() == "ended with status 0"
+
+
+async def test_a_worker_yields_to_the_process_that_answers_clients(start: Start) -> None:
+    pool = await start()
+    (pid,) = pool.pids
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+    assert os.getpriority(os.PRIO_PROCESS, pid) == min(19, ours + NICENESS)
 
 
 async def test_a_caller_who_leaves_neither_stops_the_work_nor_spoils_the_next_reply(
