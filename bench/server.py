@@ -142,14 +142,15 @@ def _wait(process: subprocess.Popen[bytes], ready: Callable[[], bool], log: Path
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline:
         if process.poll() is not None:
-            raise NotStarted(f"ended with status {process.returncode}: {_last_line(log)}")
+            raise NotStarted(f"ended with status {process.returncode}: {last_line(log)}")
         if ready():
             return
         time.sleep(_POLL_SECONDS)
-    raise NotStarted(f"not ready within {START_SECONDS} s: {_last_line(log)}")
+    raise NotStarted(f"not ready within {START_SECONDS} s: {last_line(log)}")
 
 
-def _last_line(log: Path) -> str:
+def last_line(log: Path) -> str:
+    """Of what a server printed."""
     lines = log.read_text(errors="replace").strip().splitlines()
     return lines[-1][:200] if lines else "it printed nothing"
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import orjson
 
+from model.unsupported import unsupported_words
 from service.alignment import token_alignment
 from service.attention_view import DECIMALS, matrix_view, sources_view
 from service.options import options_of
@@ -22,6 +23,7 @@ from service.predictor import ModelInfo, Summary, TooLong
 from service.saved_model import load_engine
 from service.schemas import PredictRequest
 from service.settings import Settings
+from service.unsupported_view import unsupported_view
 from service.warning_rules import warnings_for
 
 SETTING: dict[str, Any] = json.loads(os.environ.get("BENCH_SETTING", "{}"))
@@ -52,7 +54,7 @@ class Answers:
         summaries = self._engine.summarize(texts, options_of(asked, info))
         self._engine.take_calls()
         return [
-            _body(text, summary, request.get("attention", "sources"), info)
+            body_of(text, summary, request.get("attention", "sources"), info)
             for text, summary, request in zip(texts, summaries, requests, strict=True)
         ]
 
@@ -76,9 +78,11 @@ def _lists(value: Any) -> Any:
     return value.tolist() if isinstance(value, np.ndarray) else value
 
 
-def _body(text: str, summary: Summary | TooLong, view: str, info: ModelInfo) -> dict[str, Any]:
+def body_of(text: str, summary: Summary | TooLong, view: str, info: ModelInfo) -> dict[str, Any]:
+    """What the service answers by default, but for the id of the request."""
     assert isinstance(summary, Summary), "no request here forbids truncation"
     alignment = token_alignment(summary, text, summary.text, summary.summary_spans)
+    unsupported = unsupported_words(summary.text, text)
     prediction: dict[str, Any] = {
         "summary": summary.text,
         "style": summary.style,
@@ -101,7 +105,10 @@ def _body(text: str, summary: Summary | TooLong, view: str, info: ModelInfo) -> 
             "offset_unit": "code_point",
             "sha256": hashlib.sha256(text.encode()).hexdigest(),
         },
-        "warnings": warnings_for(text, summary, info),
+        "unsupported_words": unsupported_view(
+            unsupported, summary.text, "code_point", in_title_case=False
+        ),
+        "warnings": warnings_for(text, summary, info, unsupported),
     }
     if view == "sources":
         prediction["attention"] = sources_view(alignment, "code_point")

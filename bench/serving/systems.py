@@ -9,13 +9,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
+from urllib.error import HTTPError
 
-from bench.server import ROOT, Server, answers, post, running
+from bench.server import ROOT, NotStarted, Server, answers, last_line, post, running
 
 Json = Literal["own", "orjson"]
 Setting = Mapping[str, Any]
 
 ENVIRONMENT = ROOT / ".venv-bench/bin/python"
+_MOST_ERRORS = 20  # in a row at a start, once all of its processes have a model
+
 BENTOML_ENVIRONMENT = ROOT / ".venv-bench-bentoml/bin/python"
 
 
@@ -117,13 +120,21 @@ def serving(
     for file in loaded.iterdir():
         file.unlink()
 
+    log, errors = directory / f"{system.package or 'ours'}.log", 0
+
     def ready(url: str) -> bool:
+        nonlocal errors
         if system is OURS:
             return answers(f"{url}/readyz")
         if len(list(loaded.iterdir())) < workers:
             return False
         try:
             post(f"{url}/predict", json.loads(system.body({"inputs": text})))
+        except HTTPError as error:
+            errors += 1
+            if errors > _MOST_ERRORS:  # it is loaded, and will not get better
+                raise NotStarted(f"answers with {error.code}: {last_line(log)}") from None
+            return False
         except OSError:
             return False
         return True
@@ -149,7 +160,6 @@ def serving(
             "BENCH_JSON": system.json,
             "BENCH_LOADED": str(loaded),
         }
-    log = directory / f"{system.package or 'ours'}.log"
     with running(system.command, environment, ready, log) as server:
         yield server
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from dataclasses import replace
@@ -8,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.serving.answers import encoded, plain
+from bench.serving.answers import body_of, encoded, plain
 from bench.serving.measures import Cell, Load, cell_of, median_cell, percentile
 from bench.serving.plan import BRIEF, FULL, VIEWS
 from bench.serving.probes import Added, LeftBehind, difference, server_timing
@@ -25,6 +26,10 @@ from bench.serving.tables import (
     left_table,
     open_table,
 )
+from service.options import options_of
+from service.prediction import render
+from service.schemas import PredictRequest
+from tests.service.conftest import TEXT, FakePredictor
 
 NAN = float("nan")
 CELL = Cell(
@@ -127,6 +132,16 @@ def test_a_matrix_is_no_array_for_json_of_others() -> None:
     expected = {"predictions": [{"summary": "A", "attention": lists}], "usage": {}}
     assert json.loads(encoded(body)) == expected
     assert json.loads(json.dumps(plain(body))) == expected
+
+
+@pytest.mark.parametrize("view", ["none", "sources", "matrix"])
+def test_rivals_answer_what_the_service_answers(view: Any) -> None:
+    request = PredictRequest(inputs=TEXT, attention=view)
+    fake = FakePredictor()
+    (summary,) = asyncio.run(fake.summarize([TEXT], options_of(request, fake.info)))
+    ours = json.loads(render(request, [summary], fake.info, "id"))
+    theirs = json.loads(encoded(body_of(TEXT, summary, view, fake.info)))
+    assert theirs == {key: value for key, value in ours.items() if key != "id"}
 
 
 def test_every_rival_has_settings_to_choose_from() -> None:
