@@ -20,9 +20,14 @@ SLOW = frozenset({"leave_one_out", "ablation"})
 NEEDED_SIGNATURE = {"gradient": SALIENCY, "self_attention": SELF_ATTENTION}
 
 UNMOVED = "its scores hardly change when the weights of the model are shuffled"
+UNKNOWN = "whether its scores depend on the weights of the model could not be told"
 CHANCE = "it is not better than chance, the lead and the position alone"
 """Why a method is refused: what its figures failed."""
 
+RANKS_NOTHING = "self_attention"
+"""A look into the encoder, and no statement about a summary: no figure can judge it."""
+
+_REASONS = {False: UNMOVED, None: UNKNOWN, True: CHANCE}  # by `sane`
 _PLACE = re.compile(r"\{.*?\}")  # in a phrase: filled by each row or score
 _INTERVALS = (
     "comprehensiveness_area",
@@ -74,7 +79,7 @@ def refusals(info: ModelInfo) -> dict[str, str]:
     """Why methods that were measured on a model are not served of it, by name."""
     report = info.faithfulness
     return {
-        name: CHANCE if _entry(name, report)["sane"] else UNMOVED
+        name: _REASONS[_entry(name, report)["sane"]]
         for name in METHODS
         if report is not None and _evidence(name, report) is None
     }
@@ -94,6 +99,8 @@ def check_methods(asked: Iterable[str], offered: Mapping[str, Offer]) -> None:
 
 def _evidence(name: str, report: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """What stands beside a method's answers; none: it was measured and must not be served."""
+    if name == RANKS_NOTHING:
+        return {"measured": False, "measurable": False, "phrase": LOOKED}
     entry = {} if report is None else _entry(name, report)
     if report is None or not entry:
         return {"measured": False, "phrase": LOOKED}

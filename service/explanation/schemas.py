@@ -111,6 +111,7 @@ class Evidence(BaseModel):
     """What was measured of a method on this model, and the phrase that it has earned by that."""
 
     measured: bool
+    measurable: bool = Field(True, description="False of what ranks nothing: there is no figure.")
     phrase: str
     documents: int | None = None
     comprehensiveness_area: Interval | None = None

@@ -167,7 +167,8 @@ export class Methods {
 function evidenceOf({ evidence, held_out_fit: fit, error }) {
   const lines = [make("p", { class: "phrase" }, evidence.phrase)];
   const figures = [];
-  if (!evidence.measured) figures.push("Not measured on this model.");
+  if (evidence.measurable === false) figures.push("It ranks nothing, so that no figure can judge it.");
+  else if (!evidence.measured) figures.push("Not measured on this model.");
   else if (evidence.documents) figures.push(`Measured on ${evidence.documents} texts.`);
   const interval = (name, figure) => {
     if (figure?.mean === null || figure?.mean === undefined) return;
@@ -177,6 +178,7 @@ function evidenceOf({ evidence, held_out_fit: fit, error }) {
   interval("Of the best order", evidence.normalised_comprehensiveness);
   interval("Tau by sentence", evidence.sentence_tau);
   interval("Tau by word", evidence.word_tau);
+  interval("Tau with the copied share", evidence.copied_share_tau);
   for (const [name, least] of Object.entries(evidence.advantage ?? {}))
     figures.push(`More than ${name} by ${round(least)} at least.`);
   if (evidence.sane === false) figures.push("It did not pass the test with shuffled weights.");
