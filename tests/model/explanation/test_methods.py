@@ -12,13 +12,14 @@ from model.explanation.methods.ablation import ablation, lasso
 from model.explanation.methods.attention import attention
 from model.explanation.methods.baselines import lead, position_alone, random_words, word_overlap
 from model.explanation.methods.copy_split import copy_split
+from model.explanation.methods.gradient import gradient
 from model.explanation.methods.removal import (
     leave_one_out,
     leave_one_out_by_word,
     source_reliance,
 )
 from model.explanation.planted import PlantedCopier, PlantedReader
-from model.explanation.scorer import Scorer, Scores
+from model.explanation.scorer import GradientScorer, Scorer, Scores
 
 COPIER, READER = PlantedCopier(), PlantedReader()
 DROP = math.log((COPIER.copied + COPIER.generated) / COPIER.generated)
@@ -86,6 +87,27 @@ def test_words_are_left_out_in_the_sentences_that_matter_only(document: Document
 
 def test_reliance_is_what_each_token_loses_with_the_text(document: Document) -> None:
     np.testing.assert_allclose(source_reliance(COPIER, document), DROP)
+
+
+@pytest.mark.parametrize("scorer", [COPIER, READER])
+def test_reliance_adds_up_to_what_the_summary_loses_with_the_text(
+    scorer: Scorer, document: Document
+) -> None:
+    masks = np.concatenate([all_kept(document), all_kept(document)])
+    masks[1, :-1] = False
+    found = scorer.score(document.source_ids, masks, document.summary_ids).log_probs.sum(axis=1)
+    assert source_reliance(scorer, document).sum() == pytest.approx(found[0] - found[1])
+
+
+@pytest.mark.parametrize("scorer", [COPIER, READER])
+def test_the_gradient_is_on_the_evidence_wherever_the_model_looks(
+    scorer: GradientScorer, document: Document
+) -> None:
+    found = gradient(scorer, document)
+    assert np.flatnonzero(found).tolist() == [2, 9]
+    assert found[2] == pytest.approx(2 * found[9])
+    only = gradient(scorer, document, np.array([0.0, 1.0, 0.0]))
+    assert np.flatnonzero(only).tolist() == [9]
 
 
 def test_ablation_finds_the_sentences_and_foretells_unseen_removals(document: Document) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from model.explanation.bound import greedy_bounds
-from model.explanation.correlation import kendall_tau, spearman
+from model.explanation.correlation import auc, kendall_tau, spearman
 from model.explanation.document import Document, all_kept, by_unit
 from model.explanation.intervals import Bootstrap, holm, p_value
 from model.explanation.methods.attention import attention
@@ -209,3 +209,31 @@ def test_by_holm_one_true_difference_of_many_holds() -> None:
         ]
         found += min(holm(tests)) <= 0.05
     assert found / 200 < 0.12  # 64 % of the studies would find something without it
+
+
+@pytest.mark.parametrize(
+    ("scores", "positive", "expected"),
+    [
+        ([3.0, 2.0, 1.0], [True, True, False], 1.0),
+        ([3.0, 2.0, 1.0], [False, True, True], 0.0),
+        ([1.0, 1.0], [True, False], 0.5),
+        ([1.0, 2.0, 3.0, 0.0], [True, False, True, False], 0.75),
+        ([1.0, 2.0], [True, True], np.nan),
+    ],
+)
+def test_auc_counts_the_pairs_in_order(
+    scores: list[float], positive: list[bool], expected: float
+) -> None:
+    assert auc(np.array(scores), np.array(positive)) == pytest.approx(expected, nan_ok=True)
+
+
+def test_figures_are_told_apart_by_token(plant: Callable[..., Document]) -> None:
+    document = plant(2, 9)
+    erased = erase(COPIER, document, [ranking(np.eye(40)[2])])
+    [first] = erased.figures(np.array([True, False]))
+    [second] = erased.figures(np.array([False, True]))
+    [both] = erased.figures()
+    assert first[COMPREHENSIVENESS][0] == pytest.approx(COPIER.copied)
+    assert second[COMPREHENSIVENESS][0] == pytest.approx(0.0, abs=1e-9)
+    np.testing.assert_allclose(both, (first + second) / 2)
+    assert np.isnan(erased.figures(np.array([False, False]))[0]).all()

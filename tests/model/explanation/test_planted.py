@@ -58,3 +58,17 @@ def test_what_the_source_lacks_has_no_evidence(document: Document) -> None:
     assert evidence(document.source_ids, ids).tolist() == [2, -1]
     found = COPIER.score(document.source_ids, all_kept(document), ids)
     np.testing.assert_allclose(np.exp(found.log_probs[0, 1]), COPIER.generated)
+
+
+@pytest.mark.parametrize("scorer", [COPIER, READER])
+def test_the_gradient_is_what_a_little_of_the_evidence_is_worth(
+    scorer: PlantedCopier | PlantedReader, document: Document
+) -> None:
+    target = np.array([1.0, 2.0, 0.5])
+    with_it, without = (np.exp(scores(scorer, document, *h).log_probs[0]) for h in ((), (2, 9)))
+    # A token's probability is a straight line between the two: its slope, over where it ends.
+    slopes = target * (with_it - without) / with_it
+    expected = np.zeros(41)
+    expected[[2, 9]] = slopes[0] + slopes[2], slopes[1]
+    found = scorer.saliency(document.source_ids, document.summary_ids, target)
+    np.testing.assert_allclose(found, expected)

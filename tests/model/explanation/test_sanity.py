@@ -110,6 +110,64 @@ def test_stages_are_used_one_after_another(document: Document) -> None:
     assert seen == ["first", "second"]
 
 
+class Says:
+    """A model whose loss without each sentence is made up; only `leave_one_out` is looked at."""
+
+    def __init__(self, *losses: float) -> None:
+        self.losses = np.array([*losses, 0.0])  # `<eos>` is no sentence and is never hidden
+
+    def score(self, source_ids: Ids, keep: Mask, summary_ids: Ids) -> Scores:
+        found = COPIER.score(source_ids, keep, summary_ids)
+        total = -(~keep * self.losses).sum(axis=1, keepdims=True)
+        even = np.full((len(keep), len(summary_ids)), 1 / len(summary_ids))
+        if keep.all():
+            return found
+        return found._replace(log_probs=total * even)
+
+
+def removed(own: list[float], other: list[float]) -> Floats:
+    """(D, 2), of `leave_one_out` where one sentence is one token."""
+    size = len(own)
+    document = Document(
+        source_ids=np.append(np.arange(10, 10 + size), 1).astype(np.int32),
+        summary_ids=np.array([10], np.int32),
+        words=np.append(np.arange(size), -1),
+        sentences=np.append(np.arange(size), -1),
+        overlap=np.zeros(size, np.bool_),
+    )
+    found = cascade(always(Says(*own)), [("all", always(Says(*other)))], [document])
+    return found["all"]["leave_one_out"]
+
+
+@pytest.mark.parametrize("own", [[1.0], [2.0, 1.0], [1.0, 1.0, 1.0]])
+def test_texts_in_which_nothing_is_ranked_say_nothing(own: list[float]) -> None:
+    """One sentence has no rank, two have one by chance, and ties have none to lose."""
+    found = removed(own, own[::-1])
+    assert np.isnan(found).all()
+    assert correlations({"all": {"leave_one_out": found}}) == {"all": {"leave_one_out": None}}
+    assert verdicts({"all": {"leave_one_out": None}}) == {}
+
+
+def test_scores_that_random_weights_level_are_gone() -> None:
+    np.testing.assert_array_equal(removed([3.0, 2.0, 1.0], [1.0, 1.0, 1.0]), [[0.0, 0.0]])
+
+
+def test_scores_and_their_sizes_are_compared_apart() -> None:
+    np.testing.assert_allclose(removed([3.0, 2.0, 1.0], [-3.0, -2.0, -1.0]), [[-1.0, 1.0]])
+
+
+def test_noise_passes_however_short_the_texts() -> None:
+    """The larger of two correlations in each text would leave some 0.4 of nothing."""
+    rng = np.random.default_rng(0)
+    noise = np.concatenate(
+        [removed(*(rng.normal(size=(2, 4)).tolist())) for _ in range(400)]  # four sentences each
+    )
+    assert np.max(noise, axis=1).mean() > 0.25
+    told = correlations({"all": {"leave_one_out": noise}})
+    assert told["all"]["leave_one_out"] == pytest.approx(0.0, abs=0.1)
+    assert verdicts(told) == {"leave_one_out": True}
+
+
 @pytest.mark.parametrize(
     ("correlations", "passed"),
     [([0.9, 0.5, 0.1], True), ([0.9, 0.31], False), ([0.1, 0.2], False), ([-0.1], True)],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -18,7 +19,7 @@ from model.explanation.methods.removal import leave_one_out, leave_one_out_by_wo
 from model.explanation.planted import PlantedCopier, PlantedReader
 from model.explanation.rankings import BASELINES, METHODS
 from model.explanation.report import judged, study_report
-from model.explanation.scorer import Ids, Mask, Scorer, Scores
+from model.explanation.scorer import Floats, Ids, Mask, Scorer, Scores
 from model.explanation.study import Figures, measure, scores_needed
 from model.explanation.tables import tables
 
@@ -178,3 +179,74 @@ def test_leave_one_out_is_what_the_method_says(documents: list[Document]) -> Non
     word_tau = study(COPIER, documents[:2])[0].word_tau["leave_one_out"]
     losses = leave_one_out(COPIER, document, document.words)
     assert word_tau == pytest.approx(kendall_tau(leave_one_out_by_word(COPIER, document), losses))
+
+
+def test_a_document_that_is_not_begun_in_time_ends_the_study(documents: list[Document]) -> None:
+    all_figures, asked = study(COPIER, documents), []
+
+    def is_over() -> bool:
+        asked.append(None)
+        return len(asked) > 5
+
+    found = [*measure(lambda _style: COPIER, documents, is_over=is_over)]
+    assert len(found) == 5
+    rest = [*measure(lambda _style: COPIER, documents, first=5, threads=2)]
+    for ours, whole in zip([*found, *rest], all_figures, strict=True):
+        np.testing.assert_equal(asdict(ours), asdict(whole))
+
+
+class Misled:
+    """The copier, its gradient on other words."""
+
+    score = COPIER.score
+
+    def saliency(self, source_ids: Ids, summary_ids: Ids, target: Floats) -> Floats:
+        return np.roll(COPIER.saliency(source_ids, summary_ids, target), 7)
+
+
+def test_a_gradient_that_misleads_is_not_served(documents: list[Document]) -> None:
+    entry = study_report(study(Misled(), documents), SANE)["methods"]["gradient"]
+    assert entry["phrase"] is None
+    assert entry["comprehensiveness"][0]["mean"] < 0.1 * COPIER.copied
+    assert entry["word_tau"]["mean"] < 0.3
+
+
+def test_a_model_without_gradients_is_measured_without(documents: list[Document]) -> None:
+    report = study_report(study(Counted(COPIER), documents[:3]), SANE)
+    assert "gradient" not in report["methods"]
+    assert judged(report) == report
+    assert "gradient" not in tables({**report, "cascade": {}, "cascade_end": {}})
+
+
+def test_reliance_follows_the_copied_share_where_the_model_copies(
+    documents: list[Document],
+) -> None:
+    """Tokens that the text lacks are generated from nothing and rely on nothing."""
+    with_others = [
+        replace(d, summary_ids=np.append(d.summary_ids, [99, 98]).astype(np.int32))
+        for d in documents
+    ]
+    found = study_report(study(COPIER, with_others), SANE)["source_reliance"]
+    assert found["copied_share_tau"]["mean"] == pytest.approx(1.0)
+    assert found["copied_auc"]["mean"] == pytest.approx(1.0)
+    assert found["phrase"] == REMOVED
+    alike = study_report(study(COPIER, documents), SANE)["source_reliance"]
+    assert alike["copied_share_tau"] == {"mean": None, "low": None, "high": None, "documents": 0}
+
+
+def test_figures_are_told_apart_by_length_and_by_kind_of_token(
+    copier: dict[str, Any], reader: dict[str, Any]
+) -> None:
+    quarters = copier["strata"]["length"]
+    assert [part["documents"] for part in quarters] == [DOCUMENTS // 4] * 4
+    for part in quarters:
+        assert (part["least"], part["most"]) == (40, 40)
+        entry = part["methods"]["attention"]
+        assert entry["comprehensiveness_area"]["mean"] == pytest.approx(COPIER.copied)
+        assert entry["word_tau"]["mean"] == pytest.approx(1.0)
+    tokens = copier["strata"]["tokens"]["attention"]
+    assert tokens["copied"]["mean"] == pytest.approx(COPIER.copied)
+    assert tokens["generated"]["documents"] == 0
+    assert reader["strata"]["tokens"]["attention"]["copied"]["documents"] == 0
+    removal = reader["strata"]["tokens"]["leave_one_out"]["generated"]
+    assert removal["mean"] == pytest.approx(READER.known - READER.unknown)
