@@ -161,6 +161,7 @@ def save(path: Path, trainer: Trainer) -> None:
         json.dumps(
             {
                 "config": trainer.model.config.to_dict(),
+                "network": type(trainer.model).__name__,
                 "recipe": asdict(trainer.recipe),
                 "steps": trainer.step,
                 "history": trainer.history,

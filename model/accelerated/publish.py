@@ -45,9 +45,12 @@ def network(run: Path) -> tuple[Summarizer, dict[str, Any]]:
     """The trained network, in float32, and how it was trained.
 
     Raises:
-        ValueError: weights of another network than the one that is named beside them.
+        ValueError: weights of another network than the one that is named beside them, or of one
+            that lacks a part.
     """
     known = json.loads((run / "student.json").read_text(encoding="utf-8"))
+    if (name := known.get("network", Summarizer.__name__)) != Summarizer.__name__:
+        raise ValueError(f"{run} holds a network that was changed for an ablation: {name}")
     # The seeds of dropout are variables too, of types that differ between the backends.
     model = Summarizer(SummarizerConfig(**{**known["config"], "dropout": 0.0}))
     with np.load(run / "student.npz") as arrays:

@@ -85,3 +85,11 @@ def test_weights_of_another_size_are_refused(
     np.savez(run / "student.npz", **arrays)
     with pytest.raises(ValueError, match=r"student\.npz are not of the sizes in student\.json"):
         network(run)
+
+
+def test_a_network_that_lacks_a_part_is_not_published(run: Path) -> None:
+    known = json.loads((run / "student.json").read_text(encoding="utf-8"))
+    changed = json.dumps(known | {"network": "WithoutCopy"})
+    (run / "student.json").write_text(changed, encoding="utf-8")
+    with pytest.raises(ValueError, match="WithoutCopy"):
+        network(run)
