@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Generic
+from typing import Any, Generic
 
 from service.drain_rate import DrainRate
 from service.work_queue import Call, Entry, Payload, Result
@@ -51,9 +51,14 @@ class RunningCalls(Generic[Payload, Result]):
         """Its members, once it has ended."""
         call = self._calls.pop(task)
         ended_well = not task.cancelled() and task.exception() is None
-        if ended_well and not any(entry.work.background for entry in call.members):
+        if ended_well and not any(map(_says_nothing, call.members)):
             self._rate.learn(call.cost, self._clock() - call.began)
         return call.members
 
     def _left(self, call: Call[Payload, Result]) -> float:
         return max(0.0, call.cost - (self._clock() - call.began) * self._rate.of_one)
+
+
+def _says_nothing(entry: Entry[Any, Any]) -> bool:
+    """Of how fast texts are done: what runs again may have waited for a worker to be replaced."""
+    return entry.work.background or entry.attempts > 1

@@ -136,7 +136,7 @@ def report(soak: Soak, before: Samples, after: Samples, seconds: float) -> list[
         dict(labels)["kind"]: int(rise)
         for labels, rise in rises(before, after, "summarizer_worker_events_total").items()
     }
-    retraces = [value for (name, _), value in after.items() if "retrace" in name]
+    retraces = sum(rises(before, after, "summarizer_traces_total").values())
     rows = [
         ("requests", f"{tally.total} in {seconds:.0f} s, by {soak.options.clients} clients"),
         ("answers by status", ", ".join(f"{k}: {v}" for k, v in sorted(statuses.items()))),
@@ -147,7 +147,7 @@ def report(soak: Soak, before: Samples, after: Samples, seconds: float) -> list[
         ("… of the service's own process", f"{slope(samples, 'service_mb'):+.2f}"),
         ("descriptors, first and last", f"{first.descriptors}, {last.descriptors}"),
         ("threads, first and last", f"{first.threads}, {last.threads}"),
-        ("retraces", f"{sum(retraces):.0f}" if retraces else "not counted by this service"),
+        ("retraces", f"{retraces:.0f}"),
         ("counters against clients", "; ".join(problems) or "equal"),
     ]
     print("| | |\n| --- | --- |")

@@ -452,6 +452,19 @@ async def test_a_text_that_kills_its_worker_kills_two_and_its_neighbours_are_ans
     assert ("retried", 2, True) in bench.counts.heard
 
 
+async def test_a_wait_for_a_new_worker_says_nothing_of_how_fast_texts_are_done() -> None:
+    bench = Bench()
+    before = bench.scheduler.predicted_wait_s()
+    first = await bench.submit("a")
+    await bench.calls.end(0, LostError())
+    bench.now += 60  # until there is another
+    await bench.calls.end(1)
+    assert await first == ["A"]
+    await bench.submit("b")
+    await bench.submit("c")
+    assert bench.scheduler.predicted_wait_s() == before + 2 * 64 / RATE
+
+
 async def test_what_was_lost_is_before_what_waits_and_not_run_for_who_left() -> None:
     bench = Bench()
     await bench.submit("first")
