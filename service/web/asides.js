@@ -124,14 +124,11 @@ export async function stateOf(hash) {
 
 async function packed(text) {
   const bytes = await through(new CompressionStream("deflate-raw"), new TextEncoder().encode(text));
-  let binary = "";
-  for (const byte of bytes) binary += String.fromCharCode(byte);
-  return btoa(binary).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  return bytes.toBase64({ alphabet: "base64url", omitPadding: true });
 }
 
 async function unpacked(packed) {
-  const binary = atob(packed.replaceAll("-", "+").replaceAll("_", "/"));
-  const bytes = Uint8Array.from(binary, (letter) => letter.charCodeAt(0));
+  const bytes = Uint8Array.fromBase64(packed, { alphabet: "base64url" });
   const text = await through(new DecompressionStream("deflate-raw"), bytes);
   return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(text);
 }

@@ -4,15 +4,13 @@
  */
 import { coloursOf, make } from "./dom.js";
 import { save } from "./exports.js";
-import { NOTICE, cutOf, exportsOf, keyOf, matrixFold, toolsOf } from "./furniture.js";
+import { cutOf, exportsOf, keyOf, matrixFold, toolsOf } from "./furniture.js";
 import { Matrix } from "./matrix.js";
 import { readPrediction } from "./reading.js";
 import { paint } from "./painting.js";
 import { sayCell, sayProbe, tableOf } from "./saying.js";
 import { Overview, SourcePane } from "./source-pane.js";
 import { SummaryPane } from "./words.js";
-
-export { NOTICE };
 
 export class AttentionView extends HTMLElement {
   constructor() {
@@ -75,11 +73,11 @@ export class AttentionView extends HTMLElement {
     this.summaryPane.show(reading);
     this.sourcePane.show(reading, readParts(reading.text, this.prediction.source));
     this.sourcePane.strike(this.struck);
-    this.colours = coloursOf(this.frame);
-    this.matrix.show(reading);
     this.table.replaceChildren();
     if (this.tableFold.open) this.#fillTable();
+    this.overview.colours = coloursOf(this.frame);
     this.#paint();
+    this.matrix.show(reading);
   }
 
   /** `{side: "summary" | "source", from, to}`, or null for the whole line. */
@@ -172,7 +170,7 @@ export class AttentionView extends HTMLElement {
 
   // ------------------------------------------------------------------------------- painting
 
-  /** Everything that a choice changes; nothing here measures the page. */
+  /** Everything that a choice changes. */
   #paint() {
     const { reading } = this;
     if (!reading) return;
@@ -180,8 +178,10 @@ export class AttentionView extends HTMLElement {
     this.#tell("attention-select", { ...this.chosen, isPinned: this.isPinned, sentence });
     this.matrix.mark(this.chosen);
     this.probe.textContent = "";
-    this.frame.classList.toggle("pinned", this.isPinned);
     this.clearButton.disabled = this.chosen === null;
+    // Last, since these measure: so the browser lays out once.
+    if (this.chosen?.side === "summary") this.sourcePane.reveal(sentence);
+    this.overview.draw();
   }
 
   #tell(name, detail) {
@@ -189,17 +189,16 @@ export class AttentionView extends HTMLElement {
   }
 
   #measured() {
-    this.sourcePane.tops = null;
+    this.sourcePane.remeasure();
     this.overview.draw();
     this.matrix.draw();
   }
 
   #themed = () => {
     if (!this.reading) return;
-    this.colours = coloursOf(this.frame);
+    this.overview.colours = coloursOf(this.frame);
     this.matrix.image = null;
-    this.matrix.draw();
-    this.#paint();
+    this.#measured();
   };
 
   #fillTable() {

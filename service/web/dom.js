@@ -11,10 +11,10 @@ export function make(tag, attributes = {}, ...children) {
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") element.addEventListener(name, value);
     else if (value === true) element.setAttribute(name, "");
-    else if (value !== false && value !== null && value !== undefined)
+    else if ((value ?? false) !== false)
       element.setAttribute(name, String(value));
   }
-  element.append(...children.filter((child) => child !== null && child !== undefined));
+  element.append(...children.filter((child) => (child ?? null) !== null));
   return element;
 }
 
@@ -41,7 +41,7 @@ export function shortened(text, length) {
 /** A share as people say it. Small ones are not rounded away. */
 export function percent(share) {
   const value = 100 * share;
-  if (value > 0 && value < 0.5) return "under 1 %".replace(" %", "\u00a0%");
+  if (value > 0 && value < 0.5) return "under 1\u00a0%";
   return `${Math.round(value)}\u00a0%`;
 }
 
@@ -67,16 +67,9 @@ export function prepare(canvas, width, height) {
 /** The theme's colours as a canvas takes them; read again after it changes. */
 export function coloursOf(element) {
   const style = getComputedStyle(element);
-  const colour = (name) => style.getPropertyValue(`--${name}`).trim();
-  return {
-    ink: colour("ink"),
-    quiet: colour("quiet"),
-    paper: colour("paper"),
-    mark: colour("mark"),
-    negative: colour("negative"),
-    accent: colour("accent"),
-    font: style.fontFamily,
-  };
+  const names = ["ink", "quiet", "mark", "negative"];
+  const colours = names.map((name) => [name, style.getPropertyValue(`--${name}`)]);
+  return { ...Object.fromEntries(colours), font: style.fontFamily };
 }
 
 /** How dark a value is drawn: never quite invisible, and darker with every step. */

@@ -1,6 +1,7 @@
 /** The view as files: a picture as SVG or PNG, the weights as CSV, the answer as JSON. */
 import { make, tame } from "./dom.js";
 import { NOTICE } from "./furniture.js";
+import { STEPS } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const PNG_SCALE = 2;
@@ -87,22 +88,23 @@ function boundsOf(roots) {
 
 /** The light behind a word and its bar. */
 function lightsOf(element, from, shapes, root) {
-  if (!element.dataset.bin && !element.style.getPropertyValue("--copied")) return;
+  const step = element.dataset.light;
+  const copied = element.style.getPropertyValue("--copied");
+  if (!step && !copied) return;
   const style = getComputedStyle(element);
   for (const box of element.getClientRects()) {
     const place = { x: box.left - from.left, y: box.top - from.top + root.scrollTop };
     const tall = Number.parseFloat(style.getPropertyValue("--bar-room")) || 0;
     const text = { ...place, width: box.width, height: box.height - tall };
-    if (element.dataset.bin) shapes.push({ kind: "box", ...text, fill: style.getPropertyValue("--light").trim() });
-    const bar = Number(element.style.getPropertyValue("--bar") || element.style.getPropertyValue("--copied"));
-    const high = bar * tall;
+    if (step) shapes.push({ kind: "box", ...text, fill: style.getPropertyValue("--light").trim() });
+    const high = (step ? step / STEPS : copied) * tall;
     shapes.push({
       kind: "box",
       x: place.x,
       y: place.y + box.height - high,
-      width: Math.min(box.width, element.dataset.bin ? 7 : box.width),
+      width: Math.min(box.width, step ? 7 : box.width),
       height: high,
-      fill: style.getPropertyValue(element.dataset.bin ? "--mark" : "--copied-ink").trim(),
+      fill: style.getPropertyValue(step ? "--mark" : "--copied-ink").trim(),
     });
   }
 }

@@ -13,7 +13,7 @@ export function keyOf() {
     make("span", { class: "notice" }, NOTICE),
     sample("copied", "copied"),
     sample("generated", "generated"),
-    sample("unknown", "not a word of the text"),
+    sample("unsupported", "a name or number that the text does not have"),
   );
 }
 

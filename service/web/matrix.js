@@ -18,11 +18,12 @@ export class Matrix {
       role: "application",
       "aria-roledescription": "matrix with a cursor",
     });
-    this.marks = make("canvas", { class: "marks", "aria-hidden": "true" });
+    this.chosenBox = make("div", { class: "outline", hidden: true });
+    this.cursorBox = make("div", { class: "outline cursor", hidden: true });
     this.scroller = make(
       "div",
       { class: "cell-scroller" },
-      make("div", { class: "cell-layers" }, this.canvas, this.marks),
+      make("div", { class: "cell-layers" }, this.canvas, this.chosenBox, this.cursorBox),
     );
     this.root = make("div", { class: "matrix" }, this.labels, this.scroller);
     this.zoom = 0;
@@ -89,16 +90,17 @@ export class Matrix {
     image.width = this.columns.length;
     image.height = words.length;
     const context = image.getContext("2d", { willReadFrequently: true });
-    const rows = words.map((_, word) => this.columns.map((column) => column.value(word)));
-    const scale = rows.flat().reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-    const data = context.createImageData(image.width, image.height);
-    const rgb = { mark: rgbOf(context, this.colours.mark), negative: rgbOf(context, this.colours.negative) };
-    rows.flat().forEach((value, at) => {
-      const alpha = Math.abs(value) < 0.001 * scale ? 0 : 255 * opacityOf(value, scale);
-      data.data.set([...(value < 0 ? rgb.negative : rgb.mark), alpha], 4 * at);
+    const values = words.flatMap((_, word) => this.columns.map((column) => column.value(word)));
+    const scale = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+    const picture = context.createImageData(image.width, image.height);
+    const pixels = new Uint32Array(picture.data.buffer);
+    const [mark, negative] = [this.colours.mark, this.colours.negative].map((colour) => pixelOf(context, colour));
+    values.forEach((value, at) => {
+      if (Math.abs(value) < 0.001 * scale) return;
+      pixels[at] = value < 0 ? negative : mark;
+      picture.data[4 * at + 3] = 255 * opacityOf(value, scale);
     });
-    context.putImageData(data, 0, 0);
-    this.scale = scale;
+    context.putImageData(picture, 0, 0);
     return image;
   }
 
@@ -135,24 +137,17 @@ export class Matrix {
   mark(chosen = this.chosen) {
     this.chosen = chosen;
     if (!this.step) return;
-    const height = HEAD + this.reading.words.length * ROW;
-    const context = prepare(this.marks, this.width, height);
-    context.clearRect(0, 0, this.width, height);
-    context.strokeStyle = this.colours.accent;
-    context.lineWidth = 1.5;
-    if (chosen?.side === "summary") {
-      const tall = (chosen.to - chosen.from + 1) * ROW;
-      context.strokeRect(0.75, HEAD + chosen.from * ROW + 0.75, this.width - 1.5, tall - 1.5);
-    } else if (chosen && !this.isBySentence) {
-      const wide = Math.max(3, (chosen.to - chosen.from + 1) * this.step);
-      context.strokeRect(chosen.from * this.step, HEAD, wide, height - HEAD);
-    }
-    if (!this.hasCursor()) return;
-    context.strokeStyle = this.colours.ink;
-    context.lineWidth = 2;
-    const x = this.cursor.column * this.step;
-    const y = HEAD + this.cursor.word * ROW;
-    context.strokeRect(x - 2, y + 1, Math.max(4, this.step + 4), ROW - 2);
+    const { step, width, cursor } = this;
+    const rows = this.reading.words.length;
+    const count = chosen && chosen.to - chosen.from + 1;
+    let box = null;
+    if (chosen?.side === "summary")
+      box = { left: 0, top: HEAD + chosen.from * ROW, width, height: count * ROW };
+    else if (chosen && !this.isBySentence)
+      box = { left: chosen.from * step, top: HEAD, width: Math.max(3, count * step), height: rows * ROW };
+    outline(this.chosenBox, box);
+    const cell = { left: cursor.column * step - 3, top: HEAD + cursor.word * ROW, width: step + 6, height: ROW };
+    outline(this.cursorBox, this.hasCursor() ? cell : null);
   }
 
   hasCursor() {
@@ -232,11 +227,15 @@ function withSpecial(reading, columns) {
   return [...columns, { sentence: null, place: null, value }];
 }
 
-/** Any colour that CSS knows, as three numbers. */
-function rgbOf(context, colour) {
+/** Any colour that CSS knows, as the bytes of a pixel. */
+function pixelOf(context, colour) {
   context.fillStyle = colour;
   context.fillRect(0, 0, 1, 1);
-  const [red, green, blue] = context.getImageData(0, 0, 1, 1).data;
-  context.clearRect(0, 0, 1, 1);
-  return [red, green, blue];
+  return new Uint32Array(context.getImageData(0, 0, 1, 1).data.buffer)[0];
+}
+
+/** Lays an outline around a part of the picture; hides it where there is none. */
+function outline(element, box) {
+  element.hidden = !box;
+  for (const [side, pixels] of Object.entries(box ?? {})) element.style[side] = `${pixels}px`;
 }

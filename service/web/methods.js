@@ -16,6 +16,13 @@ const NAMES = {
 };
 /** These say one thing of all that they are asked about; the others say something of each word. */
 const ABOUT_A_TARGET = new Set(["gradient", "leave_one_out", "ablation"]);
+const FIGURES = {
+  comprehensiveness_area: "Comprehensiveness",
+  normalised_comprehensiveness: "Of the best order",
+  sentence_tau: "Tau by sentence",
+  word_tau: "Tau by word",
+  copied_share_tau: "Tau with the copied share",
+};
 const UNITS = { sentence: "sentences", word: "words of the three strongest sentences" };
 
 /** What `/info` offers, or null where the service explains nothing. */
@@ -44,10 +51,14 @@ export class Methods {
     const note = make(
       "p",
       { class: "note" },
-      "Leave one out and random removals are asked about the words that are chosen in the line, or about all of it.",
+      "What speaks of the line as a whole is asked about the words chosen in it, or about all.",
     );
     const audit = make("button", { type: "button", click: () => this.#audit() }, "Test the attention on this text");
-    this.root = part("Method", this.select, this.layers, this.units, this.evidence, note, audit, this.audit);
+    this.root = part(
+      "Method",
+      ...[this.select, this.layers, this.units, this.evidence, note, audit, this.audit],
+      ...(offered.refused ?? []).map(refusal),
+    );
     this.choose("attention");
   }
 
@@ -86,10 +97,10 @@ export class Methods {
   /** How probable a line is under another text, word by word. */
   async score(text, summary, signal) {
     const options = { ...this.#common(), methods: ["attention"], summary };
-    const [scored] = (await explain(text, options, signal)).predictions;
-    const { summary_tokens: summaryColumns, source_units: sourceColumns } = scored;
-    const rows = summaryColumns.start.map(() => sourceColumns.start.map(() => 0));
-    return readMatrix({ text, summary, rows, summaryColumns, sourceColumns });
+    const [prediction] = (await explain(text, options, signal)).predictions;
+    const { summary_tokens: summaryColumns, source_units: sourceColumns } = prediction;
+    const rows = summaryColumns.start.map(() => []);
+    return readMatrix({ text, prediction, rows, summaryColumns, sourceColumns });
   }
 
   #common() {
@@ -104,9 +115,7 @@ export class Methods {
       layer: this.layer.field.valueAsNumber - 1,
       head: this.head.field.valueAsNumber - 1,
     };
-    // As many hypotheses as for the line that is shown, so that it is the same line.
-    const beams = !own && candidates > 1 && search.num_beams ? { num_beams: search.num_beams } : {};
-    return { ...(own ?? { ...search, ...beams }), ...place, target, methods: [name] };
+    return { ...(own ?? search), ...place, target, methods: [name] };
   }
 
   #target() {
@@ -171,21 +180,22 @@ function evidenceOf({ evidence, held_out_fit: fit, error }) {
   else if (!evidence.measured) figures.push("Not measured on this model.");
   else if (evidence.documents) figures.push(`Measured on ${evidence.documents} texts.`);
   const interval = (name, figure) => {
-    if (figure?.mean === null || figure?.mean === undefined) return;
+    if (typeof figure?.mean !== "number") return;
     figures.push(`${name} ${round(figure.mean)} (${round(figure.low)} to ${round(figure.high)}).`);
   };
-  interval("Comprehensiveness", evidence.comprehensiveness_area);
-  interval("Of the best order", evidence.normalised_comprehensiveness);
-  interval("Tau by sentence", evidence.sentence_tau);
-  interval("Tau by word", evidence.word_tau);
-  interval("Tau with the copied share", evidence.copied_share_tau);
+  for (const [key, name] of Object.entries(FIGURES)) interval(name, evidence[key]);
   for (const [name, least] of Object.entries(evidence.advantage ?? {}))
     figures.push(`More than ${name} by ${round(least)} at least.`);
   if (evidence.sane === false) figures.push("It did not pass the test with shuffled weights.");
-  if (fit !== null && fit !== undefined) figures.push(`Fit on removals that it has not seen: ${round(fit)}.`);
-  if (error !== null && error !== undefined) figures.push(`Largest error: ${error.toExponential(0)}.`);
+  if (typeof fit === "number") figures.push(`Fit on removals that it has not seen: ${round(fit)}.`);
+  if (typeof error === "number") figures.push(`Largest error: ${error.toExponential(0)}.`);
   lines.push(make("p", { class: "note" }, figures.join(" ")));
   return lines;
+}
+
+/** A method that was measured and is not served. */
+function refusal({ method, reason }) {
+  return make("p", { class: "note" }, `Not offered: ${NAMES[method] ?? tame(method)}; ${tame(reason)}.`);
 }
 
 function round(value) {

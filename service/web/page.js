@@ -16,6 +16,7 @@ Counties will match one fifth of each grant. The department received 210 applica
 
 const RETRY_MS = 3000;
 const LARGEST_FILE = 2 ** 20;
+const FIELDS = ["style", "length", "case", "truncation", "unit"];
 const LENGTHS = {
   short: (model) => ({ length_penalty: 0, max_new_tokens: Math.min(16, model.max_summary_tokens) }),
   usual: () => ({}),
@@ -33,15 +34,8 @@ let wanted = {};
 // -------------------------------------------------------------------------------- asking
 
 function optionsOf() {
-  return {
-    ...LENGTHS[element("length").value](info.model),
-    style: element("style").value,
-    case: element("case").value,
-    truncation: element("truncation").value,
-    unit: element("unit").value,
-    candidates: 3,
-    key_sentences: 3,
-  };
+  const { length, ...fields } = Object.fromEntries(FIELDS.map((name) => [name, element(name).value]));
+  return { ...LENGTHS[length](info.model), ...fields, candidates: 3, key_sentences: 3 };
 }
 
 async function summarize(text, options) {
@@ -110,12 +104,9 @@ function showAside() {
 
 function stateNow() {
   const { side, from, to } = view.selection ?? {};
+  const fields = FIELDS.map((name) => [name, shown.options[name] ?? element(name).value]);
   return {
-    style: shown.options.style,
-    length: element("length").value,
-    case: shown.options.case,
-    truncation: shown.options.truncation,
-    unit: shown.options.unit,
+    ...Object.fromEntries(fields),
     t: side === "summary" ? `${from}-${to}` : undefined,
     m: shown.methods?.current,
     model: info.model.version,
@@ -145,7 +136,7 @@ async function learn() {
 /** What the address says. */
 async function open() {
   const state = await stateOf(location.hash);
-  for (const name of ["style", "length", "case", "truncation", "unit"]) {
+  for (const name of FIELDS) {
     const field = element(name);
     if ([...field.options].some(({ value }) => value === state[name])) field.value = state[name];
   }

@@ -7,8 +7,7 @@ import { amount, bestSentence, sayColumn, sayInner, sayRow } from "./saying.js";
  * @returns {number} the sentence that it is about
  */
 export function paint(view) {
-  if (view.chosen?.side !== "source") return paintRow(view);
-  return view.reading.inner ? paintInner(view) : paintColumn(view);
+  return view.chosen?.side === "source" ? paintColumn(view) : paintRow(view);
 }
 
 /** Where some words of the line looked. */
@@ -24,46 +23,30 @@ function paintRow(view) {
   sourcePane.choose(null, 0);
   sourcePane.light(values, scale);
   sourcePane.point(values.length ? best : null);
-  if (chosen) sourcePane.reveal(best);
-  view.overview.show(values, scale, view.colours);
+  view.overview.show(values, scale);
   view.saying.textContent = last < 0 ? "The line is empty." : sayRow(reading, from, to, values);
   view.ledger.replaceChildren(...ledgerOf(reading, from, to, values, scale));
   return best;
 }
 
-/** Which words of the line looked at some places. */
+/** Which words of the line looked at some places; or where the encoder looked from them. */
 function paintColumn(view) {
-  const { reading, chosen, summaryPane, sourcePane } = view;
+  const { reading, chosen, summaryPane, sourcePane, overview } = view;
   const { from, to } = chosen;
-  const values = reading.column(from, to);
+  const { inner, places } = reading;
+  const values = inner ? inner.row(from, to) : reading.column(from, to);
   const scale = scaleOf(view, values);
-  const places = new Float32Array(reading.places.length).fill(1, from, to + 1);
   summaryPane.choose(null, 0);
-  summaryPane.light(values, scale);
-  sourcePane.light(new Float32Array(places.length), 0);
+  if (inner) summaryPane.darken();
+  else summaryPane.light(values, scale);
+  sourcePane.light(inner ? values : new Float32Array(places.length), scale);
   sourcePane.choose(from, to);
-  const { sentence } = reading.places[from];
-  sourcePane.point(sentence);
-  view.overview.show(places, 1, view.colours);
-  view.saying.textContent = sayColumn(reading, from, to, values);
+  sourcePane.point(places[from].sentence);
+  if (inner) overview.show(values, scale);
+  else overview.show(new Float32Array(places.length).fill(1, from, to + 1), 1);
+  view.saying.textContent = (inner ? sayInner : sayColumn)(reading, from, to, values);
   view.ledger.textContent = `Full bar: ${amount(reading, scale)}`;
-  return sentence;
-}
-
-/** Where the encoder looked from a place: all of it inside the text. */
-function paintInner(view) {
-  const { reading, summaryPane, sourcePane } = view;
-  const { from } = view.chosen;
-  const values = reading.inner[from];
-  const scale = scaleOf(view, values);
-  summaryPane.darken();
-  summaryPane.choose(null, 0);
-  sourcePane.light(values, scale);
-  sourcePane.choose(from, from);
-  view.overview.show(values, scale, view.colours);
-  view.saying.textContent = sayInner(reading, from, values);
-  view.ledger.textContent = `Full bar: ${amount(reading, scale)}`;
-  return reading.places[from].sentence;
+  return places[from].sentence;
 }
 
 /** The value of a full bar: the strongest one, or all that a row can have. */

@@ -6,7 +6,7 @@
 /** Enough of a row to see: at most so many places, and at most so much of the row. */
 const MOST_LIT = 64;
 const LIT_SHARE = 0.95;
-const FAINTEST = 0.002;
+export const FAINTEST = 0.002;
 
 export class Reading {
   /** @param {any} parts weights: words × places, in that order; special: of each word, or null */
@@ -82,12 +82,12 @@ function strongest(values) {
  * "matrix" or "sources".
  */
 export function readPrediction(text, prediction) {
-  const { attention, summary } = prediction;
+  const { attention } = prediction;
   if (!attention) throw new Error("the prediction has no attention");
-  if (Array.isArray(attention)) return readSources(text, summary, attention);
+  if (Array.isArray(attention)) return readSources(text, prediction, attention);
   return readMatrix({
     text,
-    summary,
+    prediction,
     rows: attention.weights,
     summaryColumns: attention.summary_tokens,
     sourceColumns: attention.source_tokens,
@@ -100,7 +100,7 @@ export function readPrediction(text, prediction) {
  */
 export function readMatrix({
   text,
-  summary,
+  prediction,
   rows,
   summaryColumns,
   sourceColumns,
@@ -135,8 +135,8 @@ export function readMatrix({
   });
   return new Reading({
     text,
-    summary,
-    words: wordsOf(text, summary, wordOf.spans, logProbs, copied),
+    summary: prediction.summary,
+    words: wordsOf(prediction, wordOf.spans, logProbs, copied),
     places: placesOf(text, placeOf.spans, sentences),
     weights,
     special: unit === "share" ? special : null,
@@ -147,29 +147,23 @@ export function readMatrix({
 }
 
 /** From the short form: the strongest places of each word, and `rest`. */
-function readSources(text, summary, entries) {
-  const spans = new Map();
-  for (const { sources } of entries)
-    for (const source of sources) spans.set(`${source.start} ${source.end}`, source);
+function readSources(text, prediction, entries) {
+  const spans = new Map(entries.flatMap(({ sources }) => sources.map((span) => [keyOf(span), span])));
   const ordered = [...spans.values()].sort((a, b) => a.start - b.start || a.end - b.end);
-  const index = new Map(ordered.map((span, place) => [`${span.start} ${span.end}`, place]));
-  const rows = entries.map(({ sources }) => {
-    const row = new Array(ordered.length).fill(0);
-    for (const source of sources) row[index.get(`${source.start} ${source.end}`)] += source.weight;
-    return row;
-  });
+  const sourceColumns = columnsOf(ordered);
   const reading = readMatrix({
     text,
-    summary,
-    rows,
+    prediction,
+    rows: dense(entries, sourceColumns, ({ weight }) => weight),
     summaryColumns: columnsOf(entries),
-    sourceColumns: columnsOf(ordered),
+    sourceColumns,
   });
   reading.special = null;
   return reading;
 }
 
-function columnsOf(entries) {
+/** Entries with a span each, as parallel lists. */
+export function columnsOf(entries) {
   const column = (name) => entries.map((entry) => entry[name]);
   return {
     start: column("start"),
@@ -178,6 +172,28 @@ function columnsOf(entries) {
     copied_share: column("copied_share"),
   };
 }
+
+/** For each of some rows with `sources` a number for every column, 0 where it names none. */
+export function dense(rows, columns, valueOf) {
+  const at = indexOf(columns);
+  return rows.map((row) => {
+    const values = new Float64Array(columns.start.length);
+    for (const source of row.sources) values[at(source)] += valueOf(source, row);
+    return values;
+  });
+}
+
+/** Finds the first column with a span. */
+export function indexOf({ start, end }) {
+  const known = new Map();
+  start.forEach((from, index) => {
+    const key = keyOf({ start: from, end: end[index] });
+    if (!known.has(key)) known.set(key, index);
+  });
+  return (span) => known.get(keyOf(span));
+}
+
+const keyOf = ({ start, end }) => `${start} ${end}`;
 
 function grouped({ start, end }) {
   const spans = [];
@@ -191,20 +207,16 @@ function grouped({ start, end }) {
   return { spans, group };
 }
 
-function wordsOf(text, summary, spans, logProbs, copied) {
-  const known = new Set(folded(text));
-  return spans.map(({ start, end }, index) => {
-    const written = summary.slice(start, end);
-    const whole = folded(wholeWord(summary, start, end));
-    return {
-      text: written,
-      start,
-      end,
-      logProb: Number.isNaN(logProbs[index]) ? null : logProbs[index],
-      copiedShare: Number.isNaN(copied[index]) ? null : copied[index],
-      isKnown: whole.every((word) => known.has(word)),
-    };
-  });
+function wordsOf({ summary, unsupported_words: unsupported = [] }, spans, logProbs, copied) {
+  return spans.map(({ start, end }, index) => ({
+    text: summary.slice(start, end),
+    start,
+    end,
+    logProb: Number.isNaN(logProbs[index]) ? null : logProbs[index],
+    copiedShare: Number.isNaN(copied[index]) ? null : copied[index],
+    // "name" or "number", if the service says that the text does not have it.
+    unsupported: unsupported.find((word) => word.start < end && word.end > start)?.kind,
+  }));
 }
 
 function placesOf(text, spans, sentences) {
@@ -214,22 +226,6 @@ function placesOf(text, spans, sentences) {
     end,
     sentence: sentenceAt(sentences, start),
   }));
-}
-
-const LETTERS = /[\p{L}\p{M}\p{N}]+/gu;
-
-/** The words of a text in the form in which spellings meet. */
-function folded(text) {
-  return text.normalize("NFKC").toLowerCase().match(LETTERS) ?? [];
-}
-
-/** A piece of a word, grown to the whole. */
-function wholeWord(text, start, end) {
-  const isLetter = (offset) => /[\p{L}\p{M}\p{N}]/u.test(text[offset] ?? " ");
-  if (!isLetter(start) && end - start === 1) return text.slice(start, end);
-  while (start > 0 && isLetter(start - 1) && isLetter(start)) start -= 1;
-  while (end < text.length && isLetter(end) && isLetter(end - 1)) end += 1;
-  return text.slice(start, end);
 }
 
 // ------------------------------------------------------------------------------- sentences

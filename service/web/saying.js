@@ -33,13 +33,18 @@ function earned({ phrase, unit, places }, { place, value }) {
   return ` ${quoted(shortened(places[place].text, 40))}: ${phrase.replace("…", String(number))}.`;
 }
 
-/** From one place of the text to others, inside the encoder. */
-export function sayInner(reading, place, values) {
+/** From places of the text to others, inside the encoder. */
+export function sayInner(reading, from, to, values) {
+  const span = reading.text.slice(reading.places[from].start, reading.places[to].end);
+  const names = strongest(reading, values);
+  const where = names.length ? `mainly at ${listed(names)}` : "at no listed word";
+  return `From ${quoted(shortened(span, 60))} the encoder looked ${where}.`;
+}
+
+/** The names of the places with the largest values. */
+function strongest(reading, values) {
   const { chosen } = lit(values);
-  const name = `From ${quoted(shortened(reading.places[place].text, 40))} the encoder`;
-  if (!chosen.length) return `${name} looked at no listed word.`;
-  const strongest = chosen.slice(0, NAMED).map((found) => placeName(reading, found.place, found.value));
-  return `${name} looked mainly at ${listed(strongest)}.`;
+  return chosen.slice(0, NAMED).map(({ place, value }) => placeName(reading, place, value));
 }
 
 function named(reading, from, to, isAll) {
@@ -47,8 +52,7 @@ function named(reading, from, to, isAll) {
   if (from === to) {
     const word = reading.words[from];
     const copied = word.copiedShare === null ? "" : `, ${percent(word.copiedShare)} copied`;
-    const known = word.isKnown ? "" : ", not a word of the text";
-    return `${quoted(word.text)}, ${from + 1} of ${reading.words.length}${copied}${known}`;
+    return `${quoted(word.text)}, ${from + 1} of ${reading.words.length}${copied}${unsupported(word, ", ")}`;
   }
   const span = reading.summary.slice(reading.words[from].start, reading.words[to].end);
   return `${quoted(shortened(span, 60))}, ${from + 1} to ${to + 1} of ${reading.words.length}`;
@@ -56,13 +60,10 @@ function named(reading, from, to, isAll) {
 
 function lookedAt(reading, chosen, values) {
   if (!chosen.length) return reading.isShare ? "looked at no word of the text" : "no effect seen";
-  const strongest = chosen
-    .slice(0, NAMED)
-    .map(({ place, value }) => placeName(reading, place, value));
   const where = bestSentence(reading, values);
   const verb = reading.isShare ? reading.verb ?? "looked mainly at" : "highest for";
   const sentence = reading.sentences.length > 1 && reading.isShare ? ` mostly in sentence ${where + 1}` : "";
-  return `${verb} ${listed(strongest)}${sentence && `,${sentence}`}`;
+  return `${verb} ${listed(strongest(reading, values))}${sentence && `,${sentence}`}`;
 }
 
 function placeName(reading, place, value) {
@@ -153,7 +154,7 @@ function rowOf(reading, index) {
   const word = reading.words[index];
   const values = reading.row(index, index);
   const cells = [
-    make("th", { scope: "row", dir: "auto" }, tame(word.text), word.isKnown ? null : unknown()),
+    make("th", { scope: "row", dir: "auto" }, tame(word.text), make("span", { class: "note" }, unsupported(word, " – "))),
     cell(word.copiedShare === null ? "–" : percent(word.copiedShare)),
     cell(word.logProb === null ? "–" : word.logProb.toFixed(2).replace("-", "−")),
     make("td", {}, placesOf(reading, values)),
@@ -165,8 +166,9 @@ function rowOf(reading, index) {
   return make("tr", {}, ...cells);
 }
 
-function unknown() {
-  return make("span", { class: "note" }, " (not a word of the text)");
+/** What the service says of a word that the text does not have. */
+function unsupported(word, before) {
+  return word.unsupported ? `${before}a ${word.unsupported} that the text does not have` : "";
 }
 
 function placesOf(reading, values) {

@@ -2,9 +2,8 @@
 
 /** What went wrong, in words for a person. */
 export class Refused extends Error {
-  constructor(status, problem) {
+  constructor(problem, status = 0) {
     super(problem.detail ?? problem.title ?? `the service answered ${status}`);
-    this.status = status;
     this.name = problem.error_type ?? "unknown";
   }
 }
@@ -19,10 +18,10 @@ async function ask(path, options) {
     response = await fetch(addressOf(path), options);
   } catch (error) {
     if (error.name === "AbortError") throw error;
-    throw new Refused(0, { detail: "the service cannot be reached" });
+    throw new Refused({ detail: "the service cannot be reached" });
   }
   const body = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Refused(response.status, body);
+  if (!response.ok) throw new Refused(body, response.status);
   return { status: response.status, body };
 }
 
@@ -63,6 +62,6 @@ export async function explain(text, options, signal) {
     if (job.state === "running") continue;
     signal?.removeEventListener("abort", giveUp);
     if (job.state === "done") return job.result;
-    throw new Refused(500, job.problem ?? {});
+    throw new Refused(job.problem ?? {}, 500);
   }
 }

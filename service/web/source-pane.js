@@ -1,7 +1,7 @@
 /** The text as it was sent, with its words as places that light up, and where reading stopped. */
 import { make, opacityOf, prepare } from "./dom.js";
 import { lit } from "./reading.js";
-import { WordList, darken, light } from "./words.js";
+import { WordList, light } from "./words.js";
 
 const CUT = "reading stopped here";
 
@@ -19,12 +19,11 @@ export class SourcePane {
     this.top = 0; // kept, since to ask for it would make the browser lay out everything
     const keepTop = () => (this.top = this.root.scrollTop);
     this.root.addEventListener("scroll", keepTop, { passive: true });
-      this.sentences = [];
-    this.lit = [];
+    this.sentences = [];
   }
 
   /**
-     * @param {{start: number, end: number}[]} read the parts that the model read
+   * @param {{start: number, end: number}[]} read the parts that the model read
    */
   show(reading, read) {
     this.reading = reading;
@@ -50,7 +49,7 @@ export class SourcePane {
     this.words.replaceChildren(pieces);
     const { places } = reading;
     this.list.show(this.items, (index) => places[index]?.sentence ?? 0);
-    this.tops = null;
+    this.remeasure();
   }
 
   /** Words and what is between them, up to an offset. */
@@ -84,9 +83,9 @@ export class SourcePane {
   light(values, scale) {
     const { chosen } = lit(values);
     const keep = new Set(chosen.map(({ place }) => place));
-    for (const place of this.lit) if (!keep.has(place)) darken(this.items[place]);
+    for (const place of this.lit) if (!keep.has(place)) light(this.items[place], 0, 0);
     for (const { place, value } of chosen) light(this.items[place], value, scale);
-    this.lit = [...keep];
+    this.lit = keep;
   }
 
   /** Marks the words that were chosen; none with null. */
@@ -115,31 +114,32 @@ export class SourcePane {
     });
   }
 
-  /** Where everything is, in pixels from the top of the text; measured once a layout. */
-  measure() {
-    const box = (element) => ({
-      top: element.offsetTop,
-      bottom: element.offsetTop + element.offsetHeight,
-    });
-    this.tops = {
-      words: this.items.map(box),
-      sentences: this.sentences.map(box),
-      height: this.root.scrollHeight,
-      view: this.root.clientHeight,
-    };
-    return this.tops;
+  /** Forgets what was measured, after a change of layout. */
+  remeasure() {
+    this.boxes = new Map();
+    this.known = null;
+  }
+
+  /** Where an element is, in pixels from the top of the text; measured once a layout. */
+  boxOf(element) {
+    if (!this.boxes.has(element))
+      this.boxes.set(element, { top: element.offsetTop, tall: element.offsetHeight });
+    return this.boxes.get(element);
+  }
+
+  /** How tall the text is, and how much of it is in view. */
+  get size() {
+    return (this.known ??= { all: this.root.scrollHeight, view: this.root.clientHeight });
   }
 
   /** Scrolls the pane, never the page, until the sentence is in view. */
   reveal(number) {
-    const tops = this.tops ?? this.measure();
-    const sentence = tops.sentences[number];
-    if (!sentence || tops.height <= tops.view) return;
-    const top = this.top;
-    const isIn = sentence.top >= top && sentence.bottom <= top + tops.view;
-    if (isIn) return;
-    const room = Math.max(0, tops.view - (sentence.bottom - sentence.top));
-    this.scrollTo(sentence.top - Math.min(room / 2, tops.view / 3));
+    const sentence = this.sentences[number];
+    const { all, view } = this.size;
+    if (!sentence || all <= view) return;
+    const { top, tall } = this.boxOf(sentence);
+    if (top >= this.top && top + tall <= this.top + view) return;
+    this.scrollTo(top - Math.min(Math.max(0, view - tall) / 2, view / 3));
   }
 
   scrollTo(top) {
@@ -192,42 +192,34 @@ export class Overview {
     pane.root.addEventListener("scroll", () => this.draw(), { passive: true });
   }
 
-  /** Takes other values. */
-  show(values, scale, colours) {
+  /** Takes other values; to be drawn. */
+  show(values, scale) {
     this.marks = lit(values).chosen;
     this.scale = scale;
-    this.colours = colours;
-    this.draw();
   }
 
   draw() {
-    if (!this.marks) return;
-    const tops = this.pane.tops ?? this.pane.measure();
-    const height = tops.view;
-    if (!height) return;
-    const context = prepare(this.canvas, WIDTH, height);
-    const factor = height / Math.max(tops.height, height);
-    context.clearRect(0, 0, WIDTH, height);
-    this.#drawView(context, factor, tops.view);
+    const { pane, colours } = this;
+    const { all, view } = pane.size;
+    if (!this.marks || !view) return;
+    const context = prepare(this.canvas, WIDTH, view);
+    const factor = view / Math.max(all, view);
+    context.clearRect(0, 0, WIDTH, view);
+    context.strokeStyle = colours.quiet;
+    context.strokeRect(0.5, pane.top * factor + 0.5, WIDTH - 1, view * factor - 1);
     for (const { place, value } of [...this.marks].reverse()) {
-      const { top, bottom } = tops.words[place];
+      const { top, tall } = pane.boxOf(pane.items[place]);
       context.globalAlpha = opacityOf(value, this.scale);
-      context.fillStyle = value < 0 ? this.colours.negative : this.colours.mark;
-      const tall = Math.max(THINNEST, (bottom - top) * factor);
-      context.fillRect(4, top * factor, WIDTH - 8, tall);
+      context.fillStyle = value < 0 ? colours.negative : colours.mark;
+      context.fillRect(4, top * factor, WIDTH - 8, Math.max(THINNEST, tall * factor));
     }
     context.globalAlpha = 1;
   }
 
-  #drawView(context, factor, view) {
-    context.strokeStyle = this.colours.quiet;
-    context.strokeRect(0.5, this.pane.root.scrollTop * factor + 0.5, WIDTH - 1, view * factor - 1);
-  }
-
   #go(event) {
-    const tops = this.pane.tops ?? this.pane.measure();
+    const { all, view } = this.pane.size;
     const { top, height } = this.canvas.getBoundingClientRect();
-    const middle = ((event.clientY - top) / height) * tops.height;
-    this.pane.root.scrollTo({ top: middle - tops.view / 2, behavior: "instant" });
+    const middle = ((event.clientY - top) / height) * all;
+    this.pane.root.scrollTo({ top: middle - view / 2, behavior: "instant" });
   }
 }

@@ -1,5 +1,6 @@
 /** Lists of words: how they are pointed at, reached by keys and lit; and the line itself. */
 import { make } from "./dom.js";
+import { FAINTEST } from "./reading.js";
 
 /**
  * Tells its listener of `preview` (a word is pointed at or focused), `move` (reached by an arrow),
@@ -150,28 +151,19 @@ export class WordList {
 
 /** From here on a word counts as copied where only two kinds are told apart. */
 export const COPIED = 0.5;
-const BINS = 9;
+/** Heights of a bar, half a pixel each; three of them share a step of the ramp. */
+export const STEPS = 27;
 
-/** The step of the ramp for a value between 0 and the scale; 0 for nothing. */
-export function binOf(value, scale) {
-  if (!scale || Math.abs(value) < 0.002) return 0;
-  return Math.max(1, Math.min(BINS, Math.ceil((BINS * Math.abs(value)) / scale)));
-}
-
-/** Gives an element its light: a step of the ramp, and the height of its bar. */
+/**
+ * Gives an element its light, or takes it away where the value is next to nothing. A step is an
+ * attribute that the style sheet knows, so that the browser computes the style of each only once.
+ */
 export function light(element, value, scale) {
-  const bin = binOf(value, scale);
-  if (!bin) return darken(element);
-  element.dataset.bin = String(bin);
-  element.classList.toggle("negative", value < 0);
-  element.style.setProperty("--bar", String(Math.min(1, Math.abs(value) / scale)));
-}
-
-/** Takes it away. */
-export function darken(element) {
-  delete element.dataset.bin;
-  element.classList.remove("negative");
-  element.style.removeProperty("--bar");
+  const size = Math.abs(value);
+  const step = size < FAINTEST ? 0 : Math.max(1, Math.min(STEPS, Math.round((STEPS * size) / scale)));
+  if (step) element.dataset.light = step;
+  else delete element.dataset.light;
+  element.classList.toggle("negative", step > 0 && value < 0);
 }
 
 export class SummaryPane {
@@ -220,7 +212,7 @@ export class SummaryPane {
 
   darken() {
     if (!this.isLit) return;
-    this.list.items.forEach(darken);
+    this.list.items.forEach((item) => light(item, 0, 0));
     this.isLit = false;
   }
 }
@@ -229,7 +221,7 @@ function wordElement(word) {
   const share = word.copiedShare;
   const kind = share === null ? null : share >= COPIED ? "copied" : "generated";
   const item = make("span", {
-    class: ["word", kind, word.isKnown ? null : "unknown"].filter(Boolean).join(" "),
+    class: ["word", kind, word.unsupported && "unsupported"].filter(Boolean).join(" "),
     role: "option",
     "aria-selected": "false",
     dir: "auto",

@@ -163,7 +163,7 @@ def show(page: Page, text: str = TEXT, **answered: Any) -> None:
 
 def lit(page: Page, pane: str = ".source") -> dict[str, float]:
     """The words that are lit, and the heights of their bars between 0 and 1."""
-    return page.locator(f"attention-view {pane} .word[data-bin]").evaluate_all(
+    return page.locator(f"attention-view {pane} .word[data-light]").evaluate_all(
         "words => Object.fromEntries("
-        "words.map(word => [word.textContent, +word.style.getPropertyValue('--bar')]))"
+        "words.map(word => [word.textContent, word.dataset.light / 27]))"
     )

@@ -33,6 +33,11 @@ ROWS = {
 }
 
 
+# What the service says of a word, be it right or wrong, is what is marked.
+COUNCIL = {"text": "council", "start": 26, "end": 33, "kind": "name"}
+SHOWN = {"rows": ROWS, "copied": [0.9, 0.8, 0.1, 0.0, 0.2, 0.95], "unsupported_words": [COUNCIL]}
+
+
 @pytest.fixture(scope="module")
 def shown(browser: Browser, port: int) -> Iterator[Watched]:
     page = browser.new_page(viewport={"width": 1280, "height": 1000})
@@ -40,7 +45,7 @@ def shown(browser: Browser, port: int) -> Iterator[Watched]:
     watched = Watched(page, f"http://127.0.0.1:{port}")
     without_explanations(page)
     watched.open("/")
-    show(page, rows=ROWS, copied=[0.9, 0.8, 0.1, 0.0, 0.2, 0.95])
+    show(page, **SHOWN)
     yield watched
     assert_clean(watched)
     page.close()
@@ -85,8 +90,8 @@ def test_hovering_a_word_lights_its_sources_in_place_by_bar_and_step(page: Page)
     bars = lit(page)
     assert bars["harbour"] == 1
     assert bars["tram"] == pytest.approx(0.2 / 0.6, abs=0.01)
-    steps = [int(place(page, i).get_attribute("data-bin") or 0) for i in (1, 2)]
-    assert steps == [9, 3]
+    steps = [int(place(page, i).get_attribute("data-light") or 0) for i in (1, 2)]
+    assert steps == [27, 9]
     word(page, 1).hover()
     assert lit(page)["tram"] == 1
     assert "harbour" not in lit(page)
@@ -274,12 +279,13 @@ def test_copied_and_generated_words_differ_by_line_and_pattern(page: Page) -> No
 
 
 def test_words_that_the_text_does_not_have_are_marked(page: Page) -> None:
-    marked = page.locator("attention-view .line .word.unknown").all_inner_texts()
-    assert marked == ["says"]
-    decoration = word(page, 4).evaluate("w => getComputedStyle(w).textDecorationStyle")
+    # "says" is not in the text either, and is no matter of the service's rule.
+    marked = page.locator("attention-view .line .word.unsupported").all_inner_texts()
+    assert marked == ["council"]
+    decoration = word(page, 5).evaluate("w => getComputedStyle(w).textDecorationStyle")
     assert decoration == "wavy"
-    word(page, 4).hover()
-    assert "not a word of the text" in said(page)
+    word(page, 5).hover()
+    assert "a name that the text does not have" in said(page)
 
 
 def test_nothing_claims_more_than_looking(page: Page) -> None:
@@ -300,7 +306,7 @@ def test_the_best_sentence_scrolls_into_view_and_the_strip_shows_it(page: Page) 
     page.wait_for_function(
         "() => { const root = document.querySelector('attention-view').shadowRoot;"
         " const pane = root.querySelector('.source').getBoundingClientRect();"
-        " const word = root.querySelector('.source .word[data-bin=\"9\"]').getBoundingClientRect();"
+        " const word = root.querySelector('.source .word[data-light=\"27\"]').getBoundingClientRect();"
         " return word.top >= pane.top && word.bottom <= pane.bottom }"
     )
     painted = (
@@ -379,7 +385,7 @@ def test_the_short_form_of_an_answer_is_shown_too(page: Page) -> None:
     show(page, attention=[entry])
     assert lit(page) == {"harbour": 1}
     assert "30 % elsewhere or on the end mark" in said(page)
-    show(page, rows=ROWS, copied=[0.9, 0.8, 0.1, 0.0, 0.2, 0.95])
+    show(page, **SHOWN)
 
 
 # ---------------------------------------------------------------------------------- matrix, table

@@ -1,0 +1,159 @@
+"""The methods of `/explain` on the page, over the shipped version and what was measured of it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, Route, expect
+
+from tests.browser.answers import lit, summarize
+from tests.browser.conftest import Watched, assert_clean
+
+TEXT = (
+    "The Department of Transport announced today that it will award 48 million dollars to repair "
+    "120 bridges in rural counties. The grants will go to 34 counties. Officials said that the "
+    "oldest of the bridges was built in 1921."
+)
+
+
+@pytest.fixture(scope="module")
+def watched(browser: Browser, shipped_port: int) -> Iterator[Watched]:
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page.set_default_timeout(60_000)
+    expect.set_options(timeout=60_000)
+    watched = Watched(page, f"http://127.0.0.1:{shipped_port}")
+    watched.open("/")
+    summarize(page, TEXT)
+    yield watched
+    assert_clean(watched)
+    expect.set_options(timeout=5_000)
+    page.close()
+
+
+@pytest.fixture
+def page(watched: Watched) -> Page:
+    return watched.page
+
+
+@pytest.fixture(scope="module")
+def offered(watched: Watched) -> dict[str, Any]:
+    """What the service says of its methods."""
+    info = watched.page.request.get(f"{watched.address}/info").json()
+    found: dict[str, Any] = info["explanations"]
+    return found
+
+
+def part(page: Page) -> Locator:
+    return page.locator("section", has=page.get_by_role("heading", name="Method", exact=True)).last
+
+
+def choose(page: Page, offered: dict[str, Any], method: str) -> dict[str, Any]:
+    """Chooses a method, waits until it is shown, and gives what the service says of it."""
+    known = {entry["method"]: entry for entry in offered["methods"]}
+    if method not in known:
+        pytest.skip(f"this version has no {method}")
+    part(page).get_by_label("Method", exact=True).select_option(method)
+    expect(part(page).locator(".phrase")).to_have_text(known[method]["phrase"])
+    chosen: dict[str, Any] = known[method]
+    return chosen
+
+
+def test_the_choice_is_what_the_service_offers(page: Page, offered: dict[str, Any]) -> None:
+    options = part(page).get_by_label("Method", exact=True).locator("option")
+    values = options.evaluate_all("options => options.map(option => option.value)")
+    assert values == [entry["method"] for entry in offered["methods"]]
+
+
+@pytest.mark.parametrize("method", ["attention", "copy_split"])
+def test_the_evidence_stands_beside_the_method(
+    page: Page, offered: dict[str, Any], method: str
+) -> None:
+    measured = choose(page, offered, method)["measured"]
+    note = part(page).locator(".answer .note").first
+    if not measured:
+        expect(note).to_have_text(re.compile("Not measured on this model"))
+        return
+    expect(note).to_have_text(re.compile(r"Measured on \d+ texts\."))
+    for figure in ("Comprehensiveness", "Of the best order", "Tau by sentence", "Tau by word"):
+        expect(note).to_have_text(re.compile(rf"{figure} −?\d\.\d\d \(−?\d\.\d\d to −?\d\.\d\d\)"))
+    for baseline in ("random", "lead", "position"):
+        expect(note).to_have_text(re.compile(rf"More than {baseline} by −?\d\.\d\d at least"))
+
+
+def test_what_failed_is_named_with_its_reason_and_not_offered(
+    page: Page, offered: dict[str, Any]
+) -> None:
+    refused = offered["refused"]
+    notes = part(page).locator(".note", has_text="Not offered")
+    expect(notes).to_have_count(len(refused))
+    names = {"leave_one_out": "leave one out", "ablation": "random removals"}
+    for index, entry in enumerate(refused):
+        name = names.get(entry["method"], entry["method"])
+        expect(notes.nth(index)).to_have_text(f"Not offered: {name}; {entry['reason']}.")
+
+
+def test_a_refusal_is_shown_whatever_this_version_has(browser: Browser, shipped_port: int) -> None:
+    page = browser.new_page()
+    page.set_default_timeout(60_000)
+
+    def refuse(route: Route) -> None:
+        response = route.fetch()
+        info = response.json()
+        failed = [{"method": "ablation", "reason": "it failed <b>its</b> test"}]
+        kept = [entry for entry in info["explanations"]["methods"] if entry["method"] != "ablation"]
+        info["explanations"] |= {"refused": failed, "methods": kept}
+        route.fulfill(response=response, json=info)
+
+    page.route("**/info", refuse)
+    page.goto(f"http://127.0.0.1:{shipped_port}/")
+    summarize(page, TEXT)
+    expect(part(page).locator(".note", has_text="Not offered")).to_have_text(
+        "Not offered: random removals; it failed <b>its</b> test."
+    )
+    values = part(page).locator("option").evaluate_all("all => all.map(option => option.value)")
+    assert "ablation" not in values
+    page.close()
+
+
+def test_the_gradient_lights_words_and_is_of_what_is_chosen(
+    page: Page, offered: dict[str, Any]
+) -> None:
+    page.locator("attention-view .line .word").first.click()
+    with page.expect_request("**/explain") as request:
+        entry = choose(page, offered, "gradient")
+    assert '"target":{"start":0,' in (request.value.post_data or "")
+    if not entry["measured"]:
+        expect(part(page).locator(".answer .note").first).to_have_text(
+            re.compile("Not measured on this model")
+        )
+    page.keyboard.press("Escape")
+    bars = lit(page)
+    assert max(bars.values()) == 1
+    expect(page.locator("attention-view .ledger")).to_contain_text("Full bar: ")
+    expect(page.locator("attention-view .ledger")).not_to_contain_text("elsewhere")
+    expect(page.locator("attention-view .saying")).to_contain_text("highest for")
+
+
+def test_self_attention_lights_the_text_from_a_word_of_it(
+    page: Page, offered: dict[str, Any]
+) -> None:
+    with page.expect_request("**/explain") as request:
+        choose(page, offered, "self_attention")
+    assert '"layer":0,"head":0' in (request.value.post_data or "")
+    expect(page.locator("attention-view .saying")).to_contain_text("Choose a word of the text")
+    with page.expect_request("**/explain") as request:
+        part(page).get_by_label("Layer").fill(str(offered["num_layers"]))
+        part(page).get_by_label("Layer").press("Tab")
+    assert f'"layer":{offered["num_layers"] - 1},"head":0' in (request.value.post_data or "")
+    expect(part(page).locator(".phrase")).to_be_visible()
+    word = page.locator("attention-view .source .word").nth(2)
+    word.hover()
+    saying = page.locator("attention-view .saying")
+    expect(saying).to_have_text(re.compile("^From “\u2068?Department\u2069?” the encoder looked"))
+    assert 1 <= len(lit(page)) <= 5
+    assert max(lit(page).values()) == 1
+    choose(page, offered, "attention")
+    expect(saying).to_contain_text("looked mainly at")
