@@ -51,7 +51,7 @@ export class Methods {
     const note = make(
       "p",
       { class: "note" },
-      "What speaks of the line as a whole is asked about the words chosen in it, or about all.",
+      "Some methods speak of the line as a whole, or of the words that are chosen in it.",
     );
     const audit = make("button", { type: "button", click: () => this.#audit() }, "Test the attention on this text");
     this.root = part(
@@ -189,7 +189,7 @@ function evidenceOf({ evidence, held_out_fit: fit, error }) {
   if (evidence.sane === false) figures.push("It did not pass the test with shuffled weights.");
   if (typeof fit === "number") figures.push(`Fit on removals that it has not seen: ${round(fit)}.`);
   if (typeof error === "number") figures.push(`Largest error: ${error.toExponential(0)}.`);
-  lines.push(make("p", { class: "note" }, figures.join(" ")));
+  lines.push(make("p", { class: "note lines" }, figures.join("\n")));
   return lines;
 }
 

@@ -306,7 +306,8 @@ def test_the_best_sentence_scrolls_into_view_and_the_strip_shows_it(page: Page) 
     page.wait_for_function(
         "() => { const root = document.querySelector('attention-view').shadowRoot;"
         " const pane = root.querySelector('.source').getBoundingClientRect();"
-        " const word = root.querySelector('.source .word[data-light=\"27\"]').getBoundingClientRect();"
+        " const lit = root.querySelector('.source .word[data-light=\"27\"]');"
+        " const word = lit.getBoundingClientRect();"
         " return word.top >= pane.top && word.bottom <= pane.bottom }"
     )
     painted = (
@@ -475,3 +476,25 @@ def test_the_element_can_stand_alone_with_its_answer_in_the_markup(
     assert chosen(page) == ["tram", "opened"]
     assert_clean(watched)
     page.close()
+
+
+def test_a_hover_touches_only_the_words_that_change(page: Page) -> None:
+    """A word that stays dark is left alone: with a thousand of them it would cost a frame."""
+    show(page, LONG, rows={0: {1: 0.9}, 1: {2: 0.9}})
+    word(page, 0).hover()
+    touched = page.evaluate(
+        """() => {
+          const root = document.querySelector("attention-view").shadowRoot;
+          const text = root.querySelector(".text");
+          const seen = new Set();
+          const observer = new MutationObserver(() => {});
+          observer.observe(text, { attributes: true, childList: true, subtree: true });
+          const second = root.querySelectorAll(".line .word")[1];
+          second.dispatchEvent(new PointerEvent("pointerover", { bubbles: true, composed: true }));
+          observer.takeRecords().forEach((f) => seen.add(f.target));
+          return [...seen].map((element) => element.textContent);
+        }"""
+    )
+    assert {"harbour", "tram"} <= set(touched)
+    assert len(touched) <= 2 * 64 + 2
+    show(page, **SHOWN)

@@ -129,7 +129,7 @@ def test_the_gradient_lights_words_and_is_of_what_is_chosen(
         expect(part(page).locator(".answer .note").first).to_have_text(
             re.compile("Not measured on this model")
         )
-    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Clear").click()
     bars = lit(page)
     assert max(bars.values()) == 1
     expect(page.locator("attention-view .ledger")).to_contain_text("Full bar: ")
@@ -144,16 +144,18 @@ def test_self_attention_lights_the_text_from_a_word_of_it(
         choose(page, offered, "self_attention")
     assert '"layer":0,"head":0' in (request.value.post_data or "")
     expect(page.locator("attention-view .saying")).to_contain_text("Choose a word of the text")
-    with page.expect_request("**/explain") as request:
+    with page.expect_response("**/explain") as response:
         part(page).get_by_label("Layer").fill(str(offered["num_layers"]))
         part(page).get_by_label("Layer").press("Tab")
-    assert f'"layer":{offered["num_layers"] - 1},"head":0' in (request.value.post_data or "")
+    last = f'"layer":{offered["num_layers"] - 1},"head":0'
+    assert last in (response.value.request.post_data or "")
     expect(part(page).locator(".phrase")).to_be_visible()
-    word = page.locator("attention-view .source .word").nth(2)
+    word = page.locator("attention-view .source .word").nth(1)
     word.hover()
     saying = page.locator("attention-view .saying")
     expect(saying).to_have_text(re.compile("^From “\u2068?Department\u2069?” the encoder looked"))
     assert 1 <= len(lit(page)) <= 5
     assert max(lit(page).values()) == 1
+    page.mouse.move(5, 5)
     choose(page, offered, "attention")
     expect(saying).to_contain_text("looked mainly at")
