@@ -25,9 +25,7 @@ function download(name, blob) {
   setTimeout(() => URL.revokeObjectURL(url), 10_000);
 }
 
-/**
- * Every weight above 0 in a row of its own, and what is on special tokens.
- */
+/** Every weight above 0 in a row of its own, and what is on special tokens. */
 function csvOf(reading) {
   const lines = [
     "summary_word,summary_start,summary_end,log_prob,copied_share," +

@@ -130,7 +130,7 @@ export class Methods {
     const reading = this.#readingOf(explanation);
     if (reading) this.view.layer = reading;
     else {
-      this.evidence.append(...wordScores(explanation.rows ?? []));
+      this.evidence.append(wordScores(explanation.rows ?? []));
       if (!this.summary) this.view.layer = readPrediction(this.text, this.prediction);
     }
   }
@@ -174,7 +174,6 @@ export class Methods {
 
 /** The phrase that the method has earned, and the figures that it earned it by. */
 function evidenceOf({ evidence, held_out_fit: fit, error }) {
-  const lines = [make("p", { class: "phrase" }, evidence.phrase)];
   const figures = [];
   if (evidence.measurable === false) figures.push("It ranks nothing, so that no figure can judge it.");
   else if (!evidence.measured) figures.push("Not measured on this model.");
@@ -189,8 +188,10 @@ function evidenceOf({ evidence, held_out_fit: fit, error }) {
   if (evidence.sane === false) figures.push("It did not pass the test with shuffled weights.");
   if (typeof fit === "number") figures.push(`Fit on removals that it has not seen: ${round(fit)}.`);
   if (typeof error === "number") figures.push(`Largest error: ${error.toExponential(0)}.`);
-  lines.push(make("p", { class: "note lines" }, figures.join("\n")));
-  return lines;
+  return [
+    make("p", { class: "phrase" }, evidence.phrase),
+    make("p", { class: "note lines" }, figures.join("\n")),
+  ];
 }
 
 /** A method that was measured and is not served. */
@@ -211,5 +212,5 @@ function wordScores(rows) {
     bar.style.setProperty("--share", String(Math.max(0, score) / most));
     return make("li", { class: "meter" }, make("bdi", {}, tame(token)), bar, nats(score));
   });
-  return [make("ol", { class: "plain tight" }, ...items)];
+  return make("ol", { class: "plain tight" }, ...items);
 }

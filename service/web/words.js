@@ -1,4 +1,4 @@
-/** Lists of words: how they are pointed at, reached by keys and lit; and the line itself. */
+/** Lists of words: pointed at, reached by keys and lit; and the line itself. */
 import { make } from "./dom.js";
 import { FAINTEST } from "./reading.js";
 
