@@ -41,5 +41,7 @@ if __name__ == "__main__":
         workers=WORKERS,
         log_level="warning",
         access_log=False,
+        # While TensorFlow is imported it hears nothing, and would be killed and started again.
+        timeout_worker_healthcheck=300,
     )
     sys.exit(0)
