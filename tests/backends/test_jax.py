@@ -8,11 +8,15 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from model.artifact import read_manifest
 from model.checkpoint import read_state
 from model.corpus import Corpus
+from model.explanation.scorer import GradientScorer
+from model.exported import ExportedModel
+from model.exported_scorer import scorers
 from model.faithfulness.__main__ import main as study
 from model.job import Job
 from model.readers import DataFile
@@ -44,9 +48,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
 
 
 def on_jax(module: str, *given: str) -> str:
-    """What a command of the project prints there."""
+    """What a command of the project prints there, or a program after `-c`."""
+    asked = [module] if module == "-c" else ["-m", module]
     done = subprocess.run(
-        [os.environ["BACKEND_PYTHON"], "-m", module, *given],
+        [os.environ["BACKEND_PYTHON"], *asked, *given],
         env=os.environ | {"KERAS_BACKEND": "jax", "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
@@ -110,3 +115,38 @@ def test_a_study_of_explanations_has_the_same_figures(
         for figure in ("comprehensiveness", "sufficiency"):
             found = [e["mean"] for e in theirs["methods"][method][figure]]
             assert found == pytest.approx([e["mean"] for e in entry[figure]], abs=1e-4), method
+    assert "gradient" in ours["methods"]
+
+
+SALIENCY = """
+import sys
+from pathlib import Path
+import numpy as np
+from model.network_scorer import read_network
+from model.tokenizer import Tokenizer
+network = read_network(Path(sys.argv[1]), Tokenizer.load(Path(sys.argv[2])))
+with np.load(sys.argv[3]) as given:
+    asked = [given[name] for name in ("source_ids", "summary_ids", "target")]
+np.save(sys.argv[4], network.scorer(network.styles[0]).saliency(*asked))
+"""
+
+
+@pytest.mark.timeout(600)
+def test_gradients_are_those_of_the_exported_signature(
+    trained: tuple[Path, str], tmp_path: Path
+) -> None:
+    out = shutil.copytree(trained[0], tmp_path / "out")
+    assert main(arguments(out, STEPS)) == 0  # exports
+    exported = ExportedModel(out / "artifacts" / "1")
+    text = "The town council agreed on a new bridge after a long debate on Monday."
+    ids = np.array(exported.tokenizer.encode(text).ids, np.int32)
+    asked = {"source_ids": ids, "summary_ids": ids[-4:], "target": np.array([1.0, 0.0, 2.0, 1.0])}
+    np.savez(tmp_path / "asked.npz", **asked)
+    paths = [out / "checkpoint.npz", out / "tokenizer.json", tmp_path / "asked.npz"]
+    on_jax("-c", SALIENCY, *map(str, paths), str(tmp_path / "found.npy"))
+    scorer = scorers(exported)(exported.manifest.styles[0])
+    assert isinstance(scorer, GradientScorer)
+    expected = scorer.saliency(**asked)
+    assert expected.max() > 0
+    found = np.load(tmp_path / "found.npy")
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * expected.max())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +15,8 @@ import pytest
 from model.artifact import TOKENIZER, read_manifest
 from model.checkpoint import FILE_NAME
 from model.explanation.document import Document, all_kept
-from model.explanation.scorer import BriefScorer, Scores, log_probs
+from model.explanation.methods.gradient import gradient
+from model.explanation.scorer import BriefScorer, GradientScorer, Scores, log_probs
 from model.exported import ExportedModel
 from model.exported_scorer import CASCADE, randomised, scorers
 from model.faithfulness.__main__ import main
@@ -27,6 +29,7 @@ from model.train import BUILT_IN
 
 DOCUMENTS = 2
 SUMMARIES = "summaries.jsonl"
+KEPT = "kept.jsonl"
 
 pytestmark = pytest.mark.timeout(300)  # the study is of an eager network
 
@@ -60,8 +63,12 @@ def studied(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     weights = f"--weights {trained / FILE_NAME} --tokenizer {trained / TOKENIZER}"
     assert main(f"{data} {weights} --write-summaries {directory / SUMMARIES}".split()) == 0
     assert [path.name for path in directory.iterdir()] == [SUMMARIES]  # nothing was measured
-    assert main(f"{data} {weights} --summaries {directory / SUMMARIES}".split()) == 0
+    assert main(f"{data} {weights} {from_there(directory)}".split()) == 0
     return directory
+
+
+def from_there(directory: Path) -> str:
+    return f"--summaries {directory / SUMMARIES} --partial {directory / KEPT}"
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +109,21 @@ def test_a_network_scores_as_its_export_does(
         np.testing.assert_array_equal(log_probs(ours, *arguments), found.log_probs)
 
 
+def test_a_network_has_the_gradients_of_its_export(
+    network: Network, exported: ExportedModel, documents: Sequence[Document]
+) -> None:
+    for document in documents:
+        ours, theirs = network.scorer(document.style), scorers(exported)(document.style)
+        assert isinstance(ours, GradientScorer)
+        assert isinstance(theirs, GradientScorer)
+        one = np.eye(len(document.summary_ids))[0]
+        for target in (one, one + 1.0):
+            found, expected = (gradient(scorer, document, target) for scorer in (ours, theirs))
+            assert found.shape == document.source_ids.shape
+            assert found.max() > 0
+            np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * expected.max())
+
+
 def test_a_network_writes_what_its_export_writes(
     network: Network, documents: Sequence[Document]
 ) -> None:
@@ -125,6 +147,31 @@ def test_both_become_random_in_the_same_way(
         np.testing.assert_allclose(seen[-1], expected, atol=1e-3)
         assert np.abs(seen[-1] - seen[-2]).max() > 1e-3
     assert names == [(name, name) for name in CASCADE]
+
+
+def test_a_study_goes_on_where_it_was_cut(
+    studied: Path,
+    trained: Path,
+    report: dict[str, Any],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in (SUMMARIES, KEPT):
+        shutil.copy(studied / name, tmp_path)
+    again = (
+        f"--data {BUILT_IN} --documents {DOCUMENTS} --minutes 0 --out {tmp_path / 'again.json'} "
+        f"--weights {trained / FILE_NAME} --tokenizer {trained / TOKENIZER} {from_there(tmp_path)}"
+    ).split()
+    assert main(again) == 0
+    assert json.loads((tmp_path / "again.json").read_text(encoding="utf-8")) == report
+    lines = (tmp_path / KEPT).read_text(encoding="utf-8").splitlines(keepends=True)
+    (tmp_path / KEPT).write_text("".join(lines[:-1]), encoding="utf-8")
+    with pytest.raises(SystemExit):
+        main(again)
+    assert "time was over after 1 documents" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([*again, "--longest", "500"])
+    assert "is of another study" in capsys.readouterr().err
 
 
 def test_weights_of_another_network_are_refused(trained: Path, artifact: Path) -> None:
