@@ -147,8 +147,24 @@ def write_card(
 
 def write_explanations(directory: Path, manifest: Manifest) -> None:
     """Puts what was measured of explanations in the artifact's card, and seals it again."""
+    _seal(directory, manifest, _without_explanations(directory))
+
+
+def write_carried(directory: Path, manifest: Manifest, former: Path) -> None:
+    """Gives an artifact the card of another of the same weights, and seals it again.
+
+    What was measured of explanations stays behind.
+    """
+    kept = read_manifest(former, verify=False)
+    heading, text = f"# {kept.name} {kept.version}\n", _without_explanations(former)
+    if not text.startswith(heading):
+        raise ValueError(f"the card in {former} does not begin with its name and version")
+    _seal(directory, manifest, f"# {manifest.name} {manifest.version}\n{text[len(heading) :]}")
+
+
+def _without_explanations(directory: Path) -> str:
     card = (directory / MODEL_CARD).read_text(encoding="utf-8")
-    _seal(directory, manifest, card.partition(_EXPLANATIONS.partition("\n\n")[0])[0])
+    return card.partition(_EXPLANATIONS.partition("\n\n")[0])[0]
 
 
 def kinds_of_text(report: Mapping[str, Any]) -> str:

@@ -46,9 +46,9 @@ class Inference:
         self.model, self.styles, self.num_common = model, tuple(styles), num_common
         self._start_ids = [tokenizer.start_id(style) for style in styles]
         pieces = [tokenizer.token_bytes(i) for i in range(tokenizer.vocab_size)]
-        self._never_ids = [i for i, piece in enumerate(pieces) if not piece and i != EOS_ID]
-        self._utf8 = utf8.transitions(pieces, end_ids=[EOS_ID])
-        self._support_tables = support_tables(pieces)
+        self.never_ids = [i for i, piece in enumerate(pieces) if not piece and i != EOS_ID]
+        self.utf8_after = utf8.transitions(pieces, end_ids=[EOS_ID])
+        self.support_tables = support_tables(pieces)
 
     def start_ids(self, style_ids: Tensor) -> Tensor:
         """int32 (B,) start tokens of styles given by their index."""
@@ -61,10 +61,10 @@ class Inference:
     def filters_for(self, source: Source, choices: Choices) -> tuple[Filter, ...]:
         """What steers the search over given sources."""
         return (
-            NeverTokens(self._never_ids, self.model.config.vocab_size),
+            NeverTokens(self.never_ids, self.model.config.vocab_size),
             NoRepeatedNgrams(REPEATED_NGRAM),
-            ValidUtf8(self._utf8),
-            SupportedNames(self._support_tables, source.ids, source.mask, choices),
+            ValidUtf8(self.utf8_after),
+            SupportedNames(self.support_tables, source.ids, source.mask, choices),
         )
 
     def summarize(

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from model import artifact
 from model.filters import SearchOptions
+from model.graph.summarize import Summarizing
 from model.inference import Inference
 
 PRECISION = "float32"
@@ -20,7 +21,7 @@ class Signatures(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
 
     def __init__(self, inference: Inference, tokenizer_sha256: str) -> None:
         super().__init__()
-        self._inference = inference
+        self._inference, self._summarizing = inference, Summarizing(inference)
         self.weights = [variable.value for variable in inference.model.variables]
         self.tokenizer_sha256 = tf.Variable(tokenizer_sha256, trainable=False)
 
@@ -38,7 +39,7 @@ class Signatures(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
 
     def _summarize(self, **inputs: Any) -> dict[str, Any]:
         options = SearchOptions(*(inputs[name] for name in SearchOptions._fields))
-        found = self._inference.summarize(
+        found = self._summarizing(
             inputs["source_ids"],
             inputs["source_keep_mask"],
             inputs["style_ids"],
