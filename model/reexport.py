@@ -19,6 +19,7 @@ from model.artifact import ArtifactError
 from model.card import write_carried
 from model.encoder import SummarizerConfig
 from model.export import ExportOptions, export, load_weights
+from model.golden import LEAD, GoldenError
 from model.inference import Inference
 from model.progress import report
 from model.summarizer import Summarizer
@@ -28,8 +29,10 @@ from model.verification import ExportError
 WEIGHTS = f"{artifact.SAVED_MODEL}/variables/variables.data-00000-of-00001"
 
 
-def reexport(directory: Path, root: Path) -> Path:
+def reexport(directory: Path, root: Path, golden_lead: float = LEAD) -> Path:
     """Publishes the next version under `root`, of the weights of the artifact in `directory`.
+
+    `golden_lead` is that of `golden_examples`.
 
     Raises:
         ArtifactError: `directory` holds no artifact, or a damaged one.
@@ -48,6 +51,7 @@ def reexport(directory: Path, root: Path) -> Path:
         length_penalty=manifest.default_length_penalty,
         min_new_tokens=manifest.default_min_new_tokens,
         max_new_tokens=manifest.default_max_new_tokens,
+        golden_lead=golden_lead,
         low_confidence_log_prob=manifest.low_confidence_log_prob,
     )
     inference = Inference(network, tokenizer, manifest.styles)
@@ -71,10 +75,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m model.reexport", description=__doc__)
     parser.add_argument("--artifact", type=Path, required=True, help="the version to take")
     parser.add_argument("--root", type=Path, required=True, help="where versions are published")
+    parser.add_argument("--golden-lead", type=float, default=LEAD, help="as for model.train")
     given = parser.parse_args(arguments)
     try:
-        report(f"exported {reexport(given.artifact, given.root)}")
-    except (ArtifactError, ExportError) as error:
+        report(f"exported {reexport(given.artifact, given.root, given.golden_lead)}")
+    except (ArtifactError, ExportError, GoldenError) as error:
         parser.error(str(error))
     return 0
 
