@@ -267,6 +267,9 @@ def test_no_import_rule_is_broken(tree: Path) -> None:
         ("model/explanation/scorer.py", "from model.explanation import study", "4d"),
         ("model/explanation/new.py", "", "4d"),
         ("model/accelerated/batches.py", "from model.accelerated import trainer", "4e"),
+        ("model/accelerated/new.py", "", "4e"),
+        ("model/faithfulness/partial.py", "from model.faithfulness import study", "4f"),
+        ("model/graph/choices.py", "from model.graph import search", "4g"),
         ("model/new.py", "import tensorflow.nn", "5"),
         ("model/accelerated/publish.py", "import jax.numpy", "5"),
     ],
@@ -288,8 +291,9 @@ def test_only_what_exports_loads_tensorflow_when_it_is_imported() -> None:
                 line,
             )
         ]
-        allowed = {"export.py", "signatures.py", "verification.py", "publish.py"}
-        assert path.name in allowed or not imports
+        allowed = {"export.py", "reexport.py", "signatures.py", "verification.py", "publish.py"}
+        # Of graph/, which is what signatures trace, every module may.
+        assert path.name in allowed or path.parent.name == "graph" or not imports, path
 
 
 # ------------------------------------------------------------------------- the count of skips
