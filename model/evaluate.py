@@ -197,6 +197,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     strict = None if given.support is None else given.support == "strict"
     summarizer = ExportedModel(directory, num_beams=given.num_beams, strict=strict)
     if given.loose_styles is not None:
+        if unknown := sorted({*given.loose_styles} - {*summarizer.manifest.styles}):
+            parser.error(f"--loose-styles: {directory} has no style {', '.join(unknown)}")
         summarizer.manifest = replace(summarizer.manifest, loose_styles=tuple(given.loose_styles))
     groups = by_origin(given.data, given.limit)
     measure = SupportMeasure(e.text for examples in groups.values() for e in examples)

@@ -72,3 +72,7 @@ def test_loose_styles_are_measured_and_sealed(
     assert evaluate.main([*given, "--write-card"]) == 0
     assert read_manifest(directory).loose_styles == ("title",)
     assert not read_manifest(directory).is_strict("title")
+    with pytest.raises(SystemExit):
+        evaluate.main([*given, "poem", "--write-card"])
+    assert "has no style poem" in capsys.readouterr().err
+    assert read_manifest(directory).loose_styles == ("title",)
