@@ -70,7 +70,13 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
     add("--validation", nargs="+", required=True, help="files of the sets in `base`, with texts")
     add("--tokenizer", type=Path, required=True, help="of `base`; others have their own")
     add("--out", type=Path, required=True)
-    add("--only", nargs="*", help="changes; without names none is run, and the table printed")
+    add(
+        "--only",
+        nargs="*",
+        choices=[*CHANGES, *PACKED],
+        metavar="CHANGE",
+        help="changes; without names none is run, and the table printed",
+    )
     add("--steps", type=int, default=600)
     add("--batch", type=int, default=128)
     add("--side-by-side", type=int, default=1, help="runs at a time")
@@ -79,16 +85,18 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespac
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs what is missing and prints the table."""
+    """Runs what is missing and prints the table; a run that failed makes the status 1."""
     given = parse_arguments(arguments)
     given.out.mkdir(parents=True, exist_ok=True)
     names = [*CHANGES, *PACKED] if given.only is None else given.only
     missing = [name for name in names if not (_directory(given, name) / "student.json").exists()]
+    has_failed = False
     with ThreadPoolExecutor(given.side_by_side) as pool:
         for name, status in zip(missing, pool.map(lambda n: _run(given, n), missing), strict=True):
             report(f"{name}: {'done' if status == 0 else f'failed with status {status}'}")
+            has_failed = has_failed or status != 0
     print(markdown(list(_rows(given))))  # noqa: T201
-    return 0
+    return int(has_failed)
 
 
 def _directory(given: argparse.Namespace, name: str) -> Path:

@@ -149,3 +149,9 @@ def test_the_table_of_ablation(
     again = capsys.readouterr().out
     assert again.startswith("| change |")
     assert shown.endswith(again)
+    with pytest.raises(SystemExit):
+        ablation.main([*asked, "no copyng"])
+    assert "invalid choice: 'no copyng'" in capsys.readouterr().err
+    cut = [*given.split(), "--options", f"{small} --vocab-size none", "--only", "no copying"]
+    assert ablation.main(cut) == 1  # its run failed
+    assert "no copying" not in capsys.readouterr().out
