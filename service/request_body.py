@@ -164,7 +164,8 @@ def _rule(error: ErrorDetails, known: Collection[str]) -> str:
             return f"inputs is required: it {INPUTS_RULE}"
         index = next((f"[{part}]" for part in loc if isinstance(part, int)), "")
         return f"inputs{index} must be a string" if index else f"inputs {INPUTS_RULE}"
-    message = error["msg"].removeprefix("Input ").rstrip(".")
+    message, _, _ = error["msg"].partition(" after validation")  # how long a list was
+    message = message.removeprefix("Input ").removeprefix("List ").rstrip(".")
     return f"{field} {message}" if message.startswith("should") else f"{field}: {message}"
 
 

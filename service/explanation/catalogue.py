@@ -85,13 +85,25 @@ def refusals(info: ModelInfo) -> dict[str, str]:
     }
 
 
-def check_methods(asked: Iterable[str], offered: Mapping[str, Offer]) -> None:
+def check_methods(
+    asked: Iterable[str], offered: Mapping[str, Offer], refused: Mapping[str, str]
+) -> None:
     """Whether all that is asked for is served.
 
+    Args:
+        asked: Names of methods.
+        offered: What `offers` says.
+        refused: What `refusals` says.
+
     Raises:
-        RuleBroken: something is not; the message names what is.
+        RuleBroken: something is not; the message says why where that is known, and names what is.
     """
-    if missing := [name for name in asked if name not in offered]:
+    missing = [
+        f"{name} ({refused[name]})" if name in refused else name
+        for name in asked
+        if name not in offered
+    ]
+    if missing:
         raise RuleBroken(
             f"methods: {', '.join(missing)} is not served of this model; {', '.join(offered)} are"
         )

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from service.client import CLIENT_LEFT, ClientLeft, timeout_of, unless_left
 from service.errors import ServiceError, TextTooLong
-from service.explanation.catalogue import check_methods, offers
+from service.explanation.catalogue import check_methods, offers, refusals
 from service.explanation.desk import ExplanationDesk, Question, check_rules, subjects_of
 from service.explanation.examples import REQUEST_EXAMPLES, RESPONSE_EXAMPLE
 from service.explanation.response import progress
@@ -142,7 +142,7 @@ async def _question(
 ) -> Question:
     """The request with its summaries, once all its rules are kept."""
     offered = offers(predictor.info, unmeasured=settings.unmeasured_methods)
-    check_methods(asked.methods, offered)
+    check_methods(asked.methods, offered, refusals(predictor.info))
     check_rules(asked, predictor.info)
     if any(offered[name].is_slow for name in asked.methods):
         desk.jobs.check_room()  # before the search

@@ -111,7 +111,11 @@ def test_a_method_that_failed_is_not_served_whatever_the_settings(
         check_methods(
             ["attention", "ablation"],
             {"attention": found["attention"], "copy_split": found["copy_split"]},
+            {},
         )
+    with pytest.raises(RuleBroken) as caught:
+        check_methods(["ablation"], {"attention": found["attention"]}, {"ablation": UNMOVED})
+    assert caught.value.detail.startswith(f"methods: ablation ({UNMOVED}) is not served")
 
 
 def test_what_a_report_does_not_name_is_not_measured(

@@ -13,6 +13,7 @@ import pytest
 
 from model.explanation.planted import PlantedCopier
 from service.errors import NonFiniteOutput, TextTooLong
+from service.explanation.catalogue import UNMOVED
 from service.explanation.schemas import ExplainResponse
 
 Explain = Callable[..., Awaitable[httpx.Response]]
@@ -198,7 +199,8 @@ async def test_what_predict_shows_is_what_is_explained(
 @pytest.mark.parametrize(
     ("fields", "detail"),
     [
-        ({"methods": []}, "methods"),
+        ({"methods": []}, "methods should have at least 1 item"),
+        ({"methods": ["attention"] * 8}, "methods should have at most 7 items"),
         ({"methods": ["lime"]}, "methods should be 'attention'"),
         ({"methods": ["attention", "attention"]}, "methods should name each method once"),
         ({"methods": "attention"}, "methods should be a valid list"),
@@ -230,6 +232,7 @@ async def test_a_broken_rule_is_named(
     answer = await explain(**fields)
     assert answer.status_code == 422
     assert detail in answer.json()["detail"]
+    assert "validation" not in answer.json()["detail"]
 
 
 async def test_a_method_that_is_not_served_is_refused_with_those_that_are(
@@ -241,6 +244,21 @@ async def test_a_method_that_is_not_served_is_refused_with_those_that_are(
     detail = answer.json()["detail"]
     assert "gradient is not served" in detail
     assert detail.endswith("attention, copy_split, source_reliance, leave_one_out, ablation are")
+
+
+async def test_a_method_that_failed_is_refused_with_the_reason(
+    explain: Explain, predictor: Any
+) -> None:
+    report = {
+        "documents": 9,
+        "methods": {"ablation": {"advantage": {}, "sentence_tau": {"mean": 0.5}, "sane": False}},
+        "split_error": 1e-7,
+        "even_attention_nats": {"low": 0.5},
+    }
+    predictor.info = replace(predictor.info, faithfulness=report)
+    answer = await explain(methods=["ablation"])
+    assert answer.status_code == 422
+    assert f"ablation ({UNMOVED}) is not served of this model" in answer.json()["detail"]
 
 
 async def test_errors_of_the_model_reach_the_client(explain: Explain, predictor: Any) -> None:
