@@ -76,13 +76,15 @@ def read_summaries(path: Path, model: Model, examples: Sequence[Example]) -> lis
     """What `save_summaries` wrote, perhaps of more texts.
 
     Raises:
-        KeyError: a text has no summary there.
+        ValueError: a text has no summary there.
     """
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
     known = {row["text"]: row for row in rows}
     found = []
     for example in examples:
-        row = known[text_sha256(example)]
+        row = known.get(text_sha256(example))
+        if row is None:
+            raise ValueError(f"{path} has no summary of a text of {example.origin}")
         source = model.tokenizer.encode(example.text, model.max_source_tokens)
         found.append(
             read_document(model.tokenizer, example.text, source, row["summary_ids"], row["style"])

@@ -217,7 +217,7 @@ def test_summaries_are_known_by_their_texts(studied: Path, trained: Path) -> Non
     found = read_summaries(studied / SUMMARIES, model, examples[::-1])
     expected = write_summaries(model, examples[::-1])
     assert [d.summary_ids.tolist() for d in found] == [d.summary_ids.tolist() for d in expected]
-    with pytest.raises(KeyError):
+    with pytest.raises(ValueError, match="has no summary of a text of"):
         read_summaries(studied / SUMMARIES, model, [replace(examples[0], text="Another text.")])
 
 
