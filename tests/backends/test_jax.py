@@ -14,12 +14,11 @@ import pytest
 from model.artifact import read_manifest
 from model.checkpoint import read_state
 from model.corpus import Corpus
-from model.explanation.scorer import GradientScorer
-from model.exported import ExportedModel
-from model.exported_scorer import scorers
 from model.faithfulness.__main__ import main as study
 from model.job import Job
+from model.network_scorer import read_network
 from model.readers import DataFile
+from model.tokenizer import Tokenizer
 from model.train import BUILT_IN, main, options_of, parse_arguments
 from model.validation import measure
 
@@ -132,21 +131,17 @@ np.save(sys.argv[4], network.scorer(network.styles[0]).saliency(*asked))
 
 
 @pytest.mark.timeout(600)
-def test_gradients_are_those_of_the_exported_signature(
-    trained: tuple[Path, str], tmp_path: Path
-) -> None:
-    out = shutil.copytree(trained[0], tmp_path / "out")
-    assert main(arguments(out, STEPS)) == 0  # exports
-    exported = ExportedModel(out / "artifacts" / "1")
+def test_gradients_are_those_of_tensorflow(trained: tuple[Path, str], tmp_path: Path) -> None:
+    """There they are what the signature says, which another test shows."""
+    out = trained[0]
+    network = read_network(out / "checkpoint.npz", Tokenizer.load(out / "tokenizer.json"))
     text = "The town council agreed on a new bridge after a long debate on Monday."
-    ids = np.array(exported.tokenizer.encode(text).ids, np.int32)
+    ids = np.array(network.tokenizer.encode(text).ids, np.int32)
     asked = {"source_ids": ids, "summary_ids": ids[-4:], "target": np.array([1.0, 0.0, 2.0, 1.0])}
     np.savez(tmp_path / "asked.npz", **asked)
     paths = [out / "checkpoint.npz", out / "tokenizer.json", tmp_path / "asked.npz"]
     on_jax("-c", SALIENCY, *map(str, paths), str(tmp_path / "found.npy"))
-    scorer = scorers(exported)(exported.manifest.styles[0])
-    assert isinstance(scorer, GradientScorer)
-    expected = scorer.saliency(**asked)
+    expected = network.scorer(network.styles[0]).saliency(**asked)
     assert expected.max() > 0
     found = np.load(tmp_path / "found.npy")
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5 * expected.max())
