@@ -62,10 +62,10 @@ def report_of(
         "seed": SEED,
     }
     kept = PartialStudy(plan.partial, {**of, "documents_sha256": _sha256(documents)})
-    began = time.perf_counter()
+    before, began = kept.minutes, time.perf_counter()
 
     def minutes() -> float:
-        return kept.minutes + (time.perf_counter() - began) / 60
+        return before + (time.perf_counter() - began) / 60
 
     few = documents[:CASCADE_DOCUMENTS]
     if not kept.likeness:
