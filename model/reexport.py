@@ -1,6 +1,6 @@
 """The graph of an artifact made anew from its own weights, as the next version.
 
-`python -m model.reexport --artifact artifacts/summarizer/4 --root artifacts/summarizer`: for a
+`python -m model.reexport --artifact artifacts/summarizer/N --root artifacts/summarizer`: for a
 faster graph of the same network. Weights, tokenizer, defaults, provenance, calibration, curves and
 card are those of the artifact; what was measured of its explanations names the old version and is
 left out (`python -m model.faithfulness --finish` carries it over).

@@ -11,6 +11,7 @@ from model.artifact import SALIENCY, SELF_ATTENTION
 from model.explanation.claims import ALWAYS_SERVED, LOOKED, earned_phrase
 from model.explanation.report import RELIANCE
 from model.explanation.report import evidence as measured_evidence
+from service.attention_view import number
 from service.errors import RuleBroken
 from service.explanation.schemas import MethodName
 from service.predictor import ModelInfo
@@ -125,7 +126,7 @@ def _evidence(name: str, report: Mapping[str, Any] | None) -> dict[str, Any] | N
         "phrase": _PLACE.sub("…", phrase),
         "documents": report["documents"],
         **{figure: _interval(entry.get(figure)) for figure in _INTERVALS},
-        "advantage": dict(known.advantage) or None,
+        "advantage": {name: number(low) for name, low in known.advantage.items()} or None,
         "sane": entry.get("sane"),
     }
 
@@ -137,4 +138,6 @@ def _entry(name: str, report: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _interval(estimate: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    return None if estimate is None else {end: estimate[end] for end in ("mean", "low", "high")}
+    if estimate is None:
+        return None
+    return {end: number(estimate[end]) for end in ("mean", "low", "high")}

@@ -114,9 +114,11 @@ def test_the_evidence_is_that_of_the_file(served: Served) -> None:
         assert evidence["documents"] == served.report["documents"]
         assert evidence["sane"] == entry["sane"]
         for figure in ("comprehensiveness_area", "sentence_tau"):
-            assert evidence[figure] == {end: entry[figure][end] for end in evidence[figure]}
+            assert evidence[figure] == {
+                end: round(entry[figure][end], 6) for end in ("mean", "low", "high")
+            }
         for baseline, advantage in evidence["advantage"].items():
-            assert advantage == min(d["low"] for d in entry["advantage"][baseline])
+            assert advantage == round(min(d["low"] for d in entry["advantage"][baseline]), 6)
         assert (evidence["phrase"] == LOOKED) == (entry["phrase"] == LOOKED)
 
 
