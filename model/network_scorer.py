@@ -29,7 +29,7 @@ from model.summarizer import Score, Summarizer
 from model.tokenizer import PAD_ID, Tokenizer
 
 BATCH = 64
-"""Scores in one call, always: a smaller batch would be another shape to compile."""
+"""Scores in one call; where it is compiled always, since another number is another shape."""
 
 LENGTHS = (128, 256, 384, 512, 768, 1024)
 """Sources are padded to the next of these."""
@@ -79,14 +79,15 @@ class Network:
     def call(self, source_ids: Ids, keep: Mask, style_id: int, summary_ids: Ids) -> Score:
         """The numbers of at most `BATCH` masks, padded, where the backend has them."""
         length, steps = _next(LENGTHS, len(source_ids)), _next(STEPS, len(summary_ids))
-        masks = np.ones((BATCH, length), np.bool_)
+        batch = BATCH if keras.backend.backend() == "jax" else len(keep)
+        masks = np.ones((batch, length), np.bool_)
         masks[: len(keep), : keep.shape[1]] = keep
         with self._lock, precise():
             found: Score = self._score(
-                _repeated(source_ids, length),
+                _repeated(source_ids, length, batch),
                 masks,
-                np.full(BATCH, style_id, np.int32),
-                _repeated(summary_ids, steps),
+                np.full(batch, style_id, np.int32),
+                _repeated(summary_ids, steps, batch),
             )
         return found
 
@@ -249,8 +250,8 @@ def _padded(values: NDArray[Any], length: int) -> NDArray[Any]:
     return np.pad(values, (0, length - len(values)))
 
 
-def _repeated(ids: Ids, length: int) -> Ids:
-    return np.tile(_padded(ids, length), (BATCH, 1))
+def _repeated(ids: Ids, length: int, batch: int) -> Ids:
+    return np.tile(_padded(ids, length), (batch, 1))
 
 
 def _batches(keep: Mask) -> list[Mask]:
