@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, sync_playwright
+
+from model.artifact import file_digests, latest_version, read_manifest, write_manifest
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,7 +38,7 @@ FLAGS = [
 
 
 @contextmanager
-def _service(log: Path, *arguments: str) -> Iterator[int]:
+def _service(log: Path, *arguments: str, **settings: str) -> Iterator[int]:
     """The port on which a service of one worker listens, until the block ends."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -44,6 +47,7 @@ def _service(log: Path, *arguments: str) -> Iterator[int]:
         "PYTHONPATH": str(ROOT),
         "SUMMARIZER_PORT": str(port),
         "SUMMARIZER_WORKERS": "1",
+        **settings,
     }
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -69,6 +73,23 @@ def port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
 def shipped_port(tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
     """Where the real service listens, over the shipped model."""
     with _service(tmp_path_factory.mktemp("shipped") / "log", "-m", "service") as port:
+        yield port
+
+
+@pytest.fixture
+def unmeasured_port(tmp_path: Path) -> Iterator[int]:
+    """Where the real service listens, over the shipped model without what was measured of it.
+
+    All methods are served there: none has failed.
+    """
+    artifact = tmp_path / "1"
+    shutil.copytree(latest_version(ROOT / "artifacts" / "summarizer"), artifact)
+    for report in artifact.glob("faithfulness.*"):
+        report.unlink()
+    manifest = read_manifest(artifact, verify=False)
+    write_manifest(artifact, replace(manifest, files=file_digests(artifact)))
+    settings = {"SUMMARIZER_ARTIFACT": str(artifact)}
+    with _service(tmp_path / "log", "-m", "service", **settings) as port:
         yield port
 
 
