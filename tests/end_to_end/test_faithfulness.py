@@ -22,6 +22,8 @@ from model.faithfulness.models import exported_model
 from model.faithfulness.texts import choose, write_summaries
 from model.train import BUILT_IN
 
+pytestmark = pytest.mark.timeout(900)  # a study under coverage, on a slow machine
+
 DOCUMENTS = 3
 
 

@@ -41,7 +41,7 @@ MEASURED = ["small"]
 if (latest_version(ARTIFACTS) / FAITHFULNESS).exists():
     MEASURED.append("shipped")
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = pytest.mark.timeout(900)
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ DOCUMENTS = 2
 SUMMARIES = "summaries.jsonl"
 KEPT = "kept.jsonl"
 
-pytestmark = pytest.mark.timeout(300)  # the study is of an eager network
+pytestmark = pytest.mark.timeout(900)  # the study is of an eager network
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,8 @@ from model.artifact import read_manifest
 from model.summarizer import Summarizer, score
 from model.tokenizer import EOS_ID, Tokenizer
 
+pytestmark = pytest.mark.timeout(600)  # exports under coverage, on a slow machine
+
 RECIPE = {
     "short": {"size": 4, "source_tokens": 32},
     "optimizer": "muon",

@@ -18,6 +18,8 @@ from model.reexport import WEIGHTS, main
 from model.summarizer import Summarizer
 from model.tokenizer import Tokenizer
 
+pytestmark = pytest.mark.timeout(600)  # exports under coverage, on a slow machine
+
 TRAINING = {"data": [], "progress": {"step": 7}, "options": {"optimizer": "muon"}}
 
 

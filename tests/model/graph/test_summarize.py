@@ -17,6 +17,8 @@ from model.inference import Inference, Summaries
 from model.summarizer import Summarizer
 from model.tokenizer import EOS_ID, Tokenizer
 
+pytestmark = pytest.mark.timeout(600)  # exports under coverage, on a slow machine
+
 TEXTS = [
     "The council of Harrow voted on twenty-two new trams for the harbour line on Tuesday.",
     "Rain fell. 🧀 prices rose by 2.5 percent, and O'Hara's guilty plea was heard in Paris.",
