@@ -43,6 +43,8 @@ class LogWriter(logging.Handler):
         self._lines: SimpleQueue[bytes | None] = SimpleQueue()
         self._put = self._done = 0  # lines that came to the queue, and that left it
         self._told = 0  # of those dropped
+        # Not the handler's own: logging holds that while it flushes, which waits for the thread.
+        self._counting = threading.Lock()
         threading.Thread(target=self._write_all, name="log", daemon=True).start()
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -55,8 +57,7 @@ class LogWriter(logging.Handler):
         except Exception:  # noqa: BLE001 - what is logged must not fail who logs it
             self.handleError(record)
             return
-        self._put += 1
-        self._lines.put(line)
+        self._add(line)
 
     def flush(self) -> None:
         """Returns once all is written, or after a while."""
@@ -77,7 +78,12 @@ class LogWriter(logging.Handler):
                 self._drop()
             elif self.dropped > self._told:
                 lost, self._told = self.dropped - self._told, self.dropped
-                log.warning("%d lines of the log were lost: nobody took them", lost)
+                self._add(self._line_of_loss(lost))  # behind what was logged before the loss
+
+    def _line_of_loss(self, lost: int) -> bytes:
+        message = "%d lines of the log were lost: nobody took them"
+        record = log.makeRecord(log.name, logging.WARNING, __file__, 0, message, (lost,), None)
+        return f"{self.format(record)}\n".encode()
 
     def _write(self, line: bytes) -> bool:
         """Whether it could be written."""
@@ -91,7 +97,11 @@ class LogWriter(logging.Handler):
                 return False
         return True
 
+    def _add(self, line: bytes) -> None:
+        with self._counting:  # two threads count
+            self._put += 1
+        self._lines.put(line)
+
     def _drop(self) -> None:
-        self.acquire()  # two threads count
-        self.dropped += 1
-        self.release()
+        with self._counting:
+            self.dropped += 1

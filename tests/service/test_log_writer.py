@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import select
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -81,6 +82,28 @@ def test_without_a_reader_nobody_waits_and_lines_are_counted(
     lines = said[filled:].decode().splitlines()
     told = "3 lines of the log were lost: nobody took them"
     assert lines == [*(f"line {n}" for n in range(MAX_LINES)), told]
+    writer.close()
+
+
+def test_an_end_of_the_process_loses_no_line_that_there_is_room_for(
+    pipe: tuple[int, int], logger: logging.Logger
+) -> None:
+    filled = fill(pipe[1])
+    writer = LogWriter(pipe[1], MAX_LINES)
+    logger.addHandler(writer)
+    for number in range(MAX_LINES + 1):
+        logger.warning("line %d", number)
+    said = b""
+    writer.acquire()  # as logging.shutdown does while it flushes
+    try:
+        while said.count(b"\n") < filled + MAX_LINES + 1:
+            assert select.select([pipe[0]], [], [], 30)[0], "the thread waits for whoever flushes"
+            said += os.read(pipe[0], 65_536)
+    finally:
+        writer.release()
+    lines = said[filled:].decode().splitlines()
+    assert lines[:MAX_LINES] == [f"line {n}" for n in range(MAX_LINES)]
+    assert "1 lines of the log were lost" in lines[MAX_LINES]
     writer.close()
 
 
