@@ -6,7 +6,7 @@ Imports TensorFlow; whoever needs this room imports it when it is needed.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -69,37 +69,66 @@ def export(
         ExportError: a fresh process computes other numbers than the eager model.
         GoldenError: no golden text is clear enough.
     """
+
+    def write(directory: Path) -> None:
+        write_artifact(directory, inference, tokenizer, options, training, history)
+
+    return publish(root, write)
+
+
+def publish(root: Path, write: Callable[[Path], None]) -> Path:
+    """Publishes the next version under `root`: nobody sees it before it is whole.
+
+    Args:
+        root: As for `export`.
+        write: Puts an artifact into an empty directory whose name is its version.
+
+    Raises:
+        ExportError: another version of that number appeared meanwhile.
+    """
     root.mkdir(parents=True, exist_ok=True)
     versions = [int(path.name) for path in root.iterdir() if path.name.isdecimal()]
     version = max(versions, default=0) + 1
     with tempfile.TemporaryDirectory(dir=root, prefix=".partial-") as partial:
         directory = Path(partial) / str(version)
         directory.mkdir()
-        tokenizer.save(directory / artifact.TOKENIZER)
-        functions = _save(directory, inference)
-        golden = golden_examples(
-            inference,
-            tokenizer,
-            _greedy(functions[artifact.SUMMARIZE]),
-            options.max_source_tokens,
-            options.golden_lead,
-        )
-        artifact.write_golden(directory, golden)
-        verify(directory, golden, inference)
-        manifest = _manifest(directory, version, inference, options, training)
-        drawn = curves.learning_curves(history)
-        if drawn:
-            (directory / curves.FILE_NAME).write_text(drawn, encoding="utf-8")
-        card = render(manifest, has_curves=bool(drawn))
-        (directory / artifact.MODEL_CARD).write_text(card, encoding="utf-8")
-        listed = artifact.file_digests(directory)
-        artifact.write_manifest(directory, Manifest(**{**vars(manifest), "files": listed}))
+        write(directory)
         target = root / str(version)
         try:
             directory.rename(target)
         except OSError as error:
             raise ExportError(f"version {version} appeared meanwhile: {error.strerror}") from error
     return target
+
+
+def write_artifact(
+    directory: Path,
+    inference: Inference,
+    tokenizer: Tokenizer,
+    options: ExportOptions,
+    training: dict[str, Any],
+    history: Sequence[dict[str, Any]] = (),
+) -> None:
+    """Writes an artifact into an empty directory whose name is its version; see `export`."""
+    tokenizer.save(directory / artifact.TOKENIZER)
+    functions = _save(directory, inference)
+    golden = golden_examples(
+        inference,
+        tokenizer,
+        _greedy(functions[artifact.SUMMARIZE]),
+        options.max_source_tokens,
+        options.golden_lead,
+    )
+    artifact.write_golden(directory, golden)
+    verify(directory, golden, inference)
+    manifest = _manifest(directory, int(directory.name), inference, options, training)
+    drawn = curves.learning_curves(history)
+    if drawn:
+        (directory / curves.FILE_NAME).write_text(drawn, encoding="utf-8")
+    card = render(manifest, has_curves=bool(drawn))
+    (directory / artifact.MODEL_CARD).write_text(card, encoding="utf-8")
+    listed = artifact.file_digests(directory)
+    artifact.write_manifest(directory, Manifest(**{**vars(manifest), "files": listed}))
 
 
 def load_weights(directory: Path, model: Any) -> None:

@@ -18,7 +18,7 @@ from model import artifact, curves
 from model.artifact import ArtifactError
 from model.card import write_carried
 from model.encoder import SummarizerConfig
-from model.export import ExportOptions, export, load_weights
+from model.export import ExportOptions, load_weights, publish, write_artifact
 from model.golden import LEAD, GoldenError
 from model.inference import Inference
 from model.progress import report
@@ -55,19 +55,21 @@ def reexport(directory: Path, root: Path, golden_lead: float = LEAD) -> Path:
         low_confidence_log_prob=manifest.low_confidence_log_prob,
     )
     inference = Inference(network, tokenizer, manifest.styles)
-    made = export(root, inference, tokenizer, options, manifest.training)
-    if artifact.file_sha256(made / WEIGHTS) != artifact.file_sha256(directory / WEIGHTS):
-        shutil.rmtree(made)
-        raise ExportError("the weights are stored as other bytes; nothing was published")
-    if (directory / curves.FILE_NAME).exists():
-        shutil.copyfile(directory / curves.FILE_NAME, made / curves.FILE_NAME)
-    carried = replace(
-        artifact.read_manifest(made, verify=False),
-        length_penalties=manifest.length_penalties,
-        loose_styles=manifest.loose_styles,
-    )
-    write_carried(made, carried, directory)
-    return made
+
+    def write(made: Path) -> None:
+        write_artifact(made, inference, tokenizer, options, manifest.training)
+        if artifact.file_sha256(made / WEIGHTS) != artifact.file_sha256(directory / WEIGHTS):
+            raise ExportError("the weights are stored as other bytes")
+        if (directory / curves.FILE_NAME).exists():
+            shutil.copyfile(directory / curves.FILE_NAME, made / curves.FILE_NAME)
+        carried = replace(
+            artifact.read_manifest(made, verify=False),
+            length_penalties=manifest.length_penalties,
+            loose_styles=manifest.loose_styles,
+        )
+        write_carried(made, carried, directory)
+
+    return publish(root, write)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import keras
 import pytest
 
 from model import artifact, curves
-from model.artifact import read_manifest
+from model.artifact import read_manifest, write_manifest
 from model.card import write_carried
 from model.export import ExportOptions, export
 from model.inference import Inference
@@ -46,6 +47,8 @@ def versions(
     history = [{"step": 1, "loss": 4.0}, {"step": 7, "loss": 3.0}]
     inference = Inference(network, tokenizer, tokenizer.styles)
     first = export(root, inference, tokenizer, options, TRAINING, history)
+    measured = {"length_penalties": {"title": 1.8}, "loose_styles": ("title",)}
+    write_manifest(first, replace(read_manifest(first), **measured))
     keras.utils.clear_session()
     again = ["--artifact", str(first), "--root", str(root), "--golden-lead", "0"]
     assert main(again) == 0
@@ -64,6 +67,7 @@ def test_the_manifest_says_what_the_former_said(versions: tuple[Path, Path]) -> 
         k: v for k, v in second.items() if k not in new
     }
     assert second["version"] == "2"
+    assert second["loose_styles"] == ("title",)
 
 
 def test_card_and_curves_come_along(versions: tuple[Path, Path]) -> None:
@@ -84,6 +88,23 @@ def test_a_card_of_another_version_is_not_carried_over(versions: tuple[Path, Pat
     with pytest.raises(ValueError, match="does not begin"):
         write_carried(first, read_manifest(first), second)
     card.write_text(kept)
+
+
+def test_other_bytes_are_not_published(
+    versions: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, _ = versions
+    of_file = artifact.file_sha256
+    monkeypatch.setattr(
+        artifact,
+        "file_sha256",
+        lambda path: of_file(path) + ("" if path.is_relative_to(first) else "changed"),
+    )
+    keras.utils.clear_session()
+    with pytest.raises(SystemExit):
+        main(["--artifact", str(first), "--root", str(first.parent), "--golden-lead", "0"])
+    assert "other bytes" in capsys.readouterr().err
+    assert sorted(path.name for path in first.parent.iterdir()) == ["1", "2"]
 
 
 def test_a_directory_without_an_artifact_is_an_error(
