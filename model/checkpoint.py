@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
 from model.averaging import WeightAverage
 
@@ -107,6 +108,20 @@ def read_state(path: Path) -> dict[str, Any]:
     """
     with _opened(path) as arrays:
         return dict(json.loads(arrays["state"].tobytes()))
+
+
+def read_weights(path: Path) -> list[NDArray[Any]]:
+    """The network's own numbers in the order of its variables; the seed of a dropout is none.
+
+    Raises:
+        CheckpointError: the file is missing or damaged, or holds no network.
+    """
+    with _opened(path) as arrays:
+        count = sum(name.startswith("model/") for name in arrays.files)
+        held = [arrays[f"model/{i}"] for i in range(count)]
+    if not held:
+        raise CheckpointError(f"{path}: holds no network")
+    return [array for array in held if array.dtype.kind == "f"]
 
 
 def restore_checkpoint(

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.artifact import SCORE_INPUTS
+from model.checkpoint import read_weights
 from model.encoder import SummarizerConfig
 from model.explanation.sanity import ScorerOf
 from model.explanation.scorer import Floats, Ids, Mask, Scores
@@ -202,11 +203,10 @@ def read_network(
         config: Fields of `SummarizerConfig`; those that the arrays show need not be given.
 
     Raises:
+        CheckpointError: the file is missing or damaged, or holds no network.
         ValueError: the arrays are those of another network.
     """
-    with np.load(weights) as file:
-        numbered = [file[f"model/{i}"] for i in range(sum(n.startswith("model/") for n in file))]
-    arrays = [array for array in numbered if array.dtype.kind == "f"]  # a seed is none
+    arrays = read_weights(weights)
     vocab_size, hidden_dim = arrays[0].shape
     sizes = {
         "vocab_size": vocab_size,

@@ -23,7 +23,8 @@ import numpy as np
 from model.accelerated.batches import DeviceCorpus, Mixture, RowStream
 from model.accelerated.greedy import greedy
 from model.accelerated.objective import Objective, Opinions
-from model.accelerated.trainer import Recipe, Shape, Trainer
+from model.accelerated.recipe import Recipe, Shape
+from model.accelerated.trainer import Trainer
 from model.accelerated.variants import VARIANTS
 from model.encoder import SummarizerConfig
 from model.packed import PackedCorpus

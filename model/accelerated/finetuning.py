@@ -14,7 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,19 +23,19 @@ import keras
 import numpy as np
 
 from model.accelerated.batches import DeviceCorpus, Mixture, RowStream
+from model.accelerated.data_sets import SUMMARY_TOKENS, DataSet, DataSets
 from model.accelerated.objective import values_of
-from model.accelerated.trainer import Recipe, Shape, Trainer
+from model.accelerated.recipe import Recipe, Shape
+from model.accelerated.trainer import Trainer
+from model.checkpoint import read_weights
 from model.encoder import SummarizerConfig
 from model.filters import SearchOptions
 from model.inference import Inference
-from model.packed import PackedCorpus, pack
 from model.precision import encoder_dtype
 from model.progress import report
-from model.readers import Example, read_examples
 from model.rouge import rouge
 from model.summarizer import Summarizer
-from model.tokenizer import EOS_ID, PAD_ID, Tokenizer
-from model.truecasing import Truecaser
+from model.tokenizer import EOS_ID, PAD_ID
 
 Array = Any
 
@@ -43,23 +43,11 @@ SCRATCH, TEXTS, TRAINED = "from nothing", "self-supervised stage", "from trained
 RATES = {SCRATCH: 2e-3, TEXTS: 1e-3, TRAINED: 5e-4}
 """Learning rates by what a network starts from."""
 
-MAX_CHARACTERS = 16_384
-SUMMARY_TOKENS = 48
 HELD_OUT = 256
 """Pairs at the most that say when to stop."""
 
 CHECKS = 10
 """How often they are asked."""
-
-
-@dataclass(frozen=True)
-class DataSet:
-    """One set: rows of the joined corpus, and the references of its validation rows."""
-
-    name: str
-    train: Array  # rows
-    validation: Array  # rows
-    references: list[str]
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:
@@ -93,10 +81,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Prints the table from the command line."""
     given = parse_arguments(arguments)
     given.out.mkdir(parents=True, exist_ok=True)
-    packs = Packs(given)
+    data = DataSets(given.sets, given.tokenizer, given.truecaser, given.out)
     if given.prepare:
         return 0
-    table = Table(given, packs)
+    table = Table(given, data)
     found = []
     for row in table.rows():
         found.append(row)
@@ -107,59 +95,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-class Packs:
-    """All sets in one corpus, tokenized in one vocabulary."""
-
-    def __init__(self, given: argparse.Namespace) -> None:
-        truecaser = Truecaser(json.loads(given.truecaser.read_text(encoding="utf-8")))
-        self.tokenizer = Tokenizer.load(given.tokenizer)
-        self.sets: list[DataSet] = []
-        parts: list[PackedCorpus] = []
-        for argument in given.sets:
-            name, _, files = argument.partition("=")
-            rows: list[Array] = []
-            for file, part in zip(files.split(","), ("train", "validation"), strict=True):
-                path = given.out / f"{name}.{part}.npz"
-                examples = list(read_examples(file, MAX_CHARACTERS)) if _is_needed(path) else []
-                for style in sorted({example.style for example in examples}):
-                    if style not in self.tokenizer.styles:
-                        self.tokenizer = self.tokenizer.add_style(style)
-                first = sum(len(one) for one in parts)
-                parts.append(self._packed(path, examples, truecaser))
-                rows.append(np.arange(first, first + len(parts[-1])))
-            self.sets.append(DataSet(name, rows[0], rows[1], [e.summary for e in examples]))
-        self.corpus = PackedCorpus.joined(parts)
-        self.tokenizer.save(given.out / "tokenizer.json")
-
-    def _packed(
-        self, path: Path, examples: Sequence[Example], truecaser: Truecaser
-    ) -> PackedCorpus:
-        if not path.exists():
-            packed = pack(
-                examples,
-                self.tokenizer,
-                truecaser,
-                max_source_tokens=1024,
-                max_summary_tokens=SUMMARY_TOKENS,
-                with_labels=False,
-            )
-            packed.save(path)
-        return PackedCorpus.load(path)
-
-
-def _is_needed(path: Path) -> bool:
-    """The texts of what was packed before are not read again, but for the references."""
-    return ".validation." in path.name or not path.exists()
-
-
 class Table:
     """Trains and measures every cell with steps that are compiled once."""
 
-    def __init__(self, given: argparse.Namespace, packs: Packs) -> None:
-        self._given, self._packs = given, packs
+    def __init__(self, given: argparse.Namespace, data: DataSets) -> None:
+        self._given, self._data = given, data
         keras.utils.set_random_seed(given.seed)
         config = SummarizerConfig(
-            vocab_size=packs.tokenizer.vocab_size,
+            vocab_size=data.tokenizer.vocab_size,
             hidden_dim=given.hidden_dim,
             num_layers=given.layers,
             ffn_dim=4 * given.hidden_dim,
@@ -180,18 +123,18 @@ class Table:
             mixture=Mixture(inner_share=0.0),
             seed=given.seed,
         )
-        corpus = DeviceCorpus.of(packs.corpus)
+        corpus = DeviceCorpus.of(data.corpus)
         self._trainer = Trainer(self._model, self._recipe, corpus)
         self._trainer.compile(None)
         self._loss = self._trainer.applied(self._losses, self._shape, SUMMARY_TOKENS)
         self._write = self._trainer.applied(self._written, self._shape, SUMMARY_TOKENS)
-        self._inference = Inference(self._model, packs.tokenizer, packs.tokenizer.styles)
+        self._inference = Inference(self._model, data.tokenizer, data.tokenizer.styles)
 
     def rows(self) -> Iterator[dict[str, Any]]:
         """One row a cell: the set, its pairs, the start, the steps that were best, ROUGE."""
         given = self._given
-        trained = weights_of(given.weights)
-        for one in self._packs.sets:
+        trained = [jnp.asarray(array) for array in read_weights(given.weights)]
+        for one in self._data.sets:
             texts = self._learn_texts(one)
             sizes = [size for size in given.sizes if size < len(one.train)]
             for size in [*sizes, len(one.train)]:
@@ -248,11 +191,13 @@ class Table:
         self._trainer.run(
             self._stream(taught), validate=validate, validation_steps=max(steps // CHECKS, 1)
         )
+        if "average" not in best:
+            raise FloatingPointError(f"no loss of the held-out pairs of {one.name} was finite")
         self._trainer.state = self._trainer.state._replace(average=best["average"])
         return int(best["step"])
 
     def _stream(self, rows: Array) -> RowStream:
-        return RowStream([(rows, 1.0)], self._packs.corpus.formulaic, 1.0, self._given.seed)
+        return RowStream([(rows, 1.0)], self._data.corpus.formulaic, 1.0, self._given.seed)
 
     def _held_out_loss(self, rows: Array) -> float:
         """Nats a token; rows are repeated to fill whole batches."""
@@ -267,7 +212,7 @@ class Table:
         whole = np.resize(one.validation, -(-len(one.validation) // size) * size)
         found = [self._write(self._trainer.corpus, chunk) for chunk in self._chunks(whole)]
         ids = np.concatenate([np.asarray(part) for part in found])[: len(one.validation)]
-        decode = self._packs.tokenizer.decode
+        decode = self._data.tokenizer.decode
         kept = [[int(i) for i in row if i not in (PAD_ID, EOS_ID)] for row in ids]
         return rouge([decode(row).text for row in kept], one.references).mean(axis=0)
 
@@ -290,13 +235,6 @@ class Table:
             num_beams=self._given.num_beams,
         )
         return self._inference.search(source, batch["previous_ids"][:, 0], options).ids[:, 0]
-
-
-def weights_of(path: Path) -> list[Array]:
-    """The trained numbers of a student.npz, in the order of the network's variables."""
-    with np.load(path) as arrays:
-        held = [arrays[name] for name in sorted(arrays.files, key=lambda name: int(name[6:]))]
-    return [jnp.asarray(array) for array in held if array.dtype.kind == "f"]
 
 
 def markdown(rows: Sequence[dict[str, Any]]) -> str:

@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from model.checkpoint import read_weights
 from model.encoder import SummarizerConfig
 from model.export import ExportOptions, export
 from model.inference import Inference
@@ -45,6 +44,7 @@ def network(run: Path) -> tuple[Summarizer, dict[str, Any]]:
     """The trained network, in float32, and how it was trained.
 
     Raises:
+        CheckpointError: the weights are missing or damaged.
         ValueError: weights of another network than the one that is named beside them, or of one
             that lacks a part.
     """
@@ -53,9 +53,7 @@ def network(run: Path) -> tuple[Summarizer, dict[str, Any]]:
         raise ValueError(f"{run} holds a network that was changed for an ablation: {name}")
     # The seeds of dropout are variables too, of types that differ between the backends.
     model = Summarizer(SummarizerConfig(**{**known["config"], "dropout": 0.0}))
-    with np.load(run / "student.npz") as arrays:
-        held = [arrays[name] for name in sorted(arrays.files, key=lambda name: int(name[6:]))]
-    weights = [array for array in held if array.dtype.kind == "f"]
+    weights = read_weights(run / "student.npz")
     variables = [v for v in model.variables if str(v.dtype).startswith("float")]
     sizes = [tuple(variable.shape) for variable in variables]
     if sizes != [array.shape for array in weights]:

@@ -14,6 +14,7 @@ from typing import Any
 
 from model.artifact import latest_version
 from model.card import kinds_of_text
+from model.checkpoint import CheckpointError
 from model.explanation.tables import tables
 from model.exported import ExportedModel
 from model.faithfulness.finish import finished, write_report
@@ -64,7 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error("--weights and --tokenizer belong together")
     try:
         report = asked_report(given)
-    except ValueError as error:
+    except (ValueError, CheckpointError) as error:
         parser.error(str(error))
     if report is not None:
         write_report(given.out, report)

@@ -12,7 +12,13 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from model.checkpoint import CheckpointError, read_state, restore_checkpoint, save_checkpoint
+from model.checkpoint import (
+    CheckpointError,
+    read_state,
+    read_weights,
+    restore_checkpoint,
+    save_checkpoint,
+)
 from model.optimization import WarmupStableDecay, make_optimizer
 from model.summarizer import Summarizer
 
@@ -211,3 +217,14 @@ def test_another_optimizer_is_an_error(make_job: Callable[..., Job], path: Path)
     save_checkpoint(path, *make_job(optimizer="muon"), STATE)
     with pytest.raises(CheckpointError, match="optimizer"):
         restore_checkpoint(path, *make_job(optimizer="adamw"))
+
+
+def test_weights_alone_are_read_in_their_order_without_seeds(path: Path) -> None:
+    arrays = {f"model/{i}": np.full(2, i, np.float32) for i in range(12)}
+    np.savez(path, **arrays, **{"model/12": np.zeros(2, np.uint32), "optimizer/0": np.ones(1)})
+    assert [array[0] for array in read_weights(path)] == [*range(12)]
+    np.savez(path, other=np.zeros(1))
+    with pytest.raises(CheckpointError, match="holds no network"):
+        read_weights(path)
+    with pytest.raises(CheckpointError, match="not a checkpoint"):
+        read_weights(path.with_name("missing.npz"))
