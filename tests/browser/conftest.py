@@ -15,9 +15,18 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    ConsoleMessage,
+    Page,
+    Request,
+    Response,
+    expect,
+    sync_playwright,
+)
 
 from model.artifact import file_digests, latest_version, read_manifest, write_manifest
+from tests.browser.answers import summarize
 
 ROOT = Path(__file__).parents[2]
 
@@ -170,6 +179,21 @@ def assert_clean(watched: Watched) -> None:
     assert watched.requested
     assert watched.foreign() == []
     assert watched.faults == []
+
+
+@contextmanager
+def showing(browser: Browser, port: int, text: str) -> Iterator[Watched]:
+    """The page with what the shipped model, which may take its time, said of a text."""
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page.set_default_timeout(60_000)
+    expect.set_options(timeout=60_000)
+    watched = Watched(page, f"http://127.0.0.1:{port}")
+    watched.open("/")
+    summarize(page, text)
+    yield watched
+    assert_clean(watched)
+    expect.set_options(timeout=5_000)
+    page.close()
 
 
 @pytest.fixture(params=["127.0.0.1", OTHER_NAME])

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
 from tests.browser.answers import lit, summarize
-from tests.browser.conftest import Watched, assert_clean
+from tests.browser.conftest import Watched, showing
 
 TEXT = (
     "The Department of Transport announced today that it will award 48 million dollars to repair "
@@ -21,16 +21,8 @@ TEXT = (
 
 @pytest.fixture(scope="module")
 def watched(browser: Browser, shipped_port: int) -> Iterator[Watched]:
-    page = browser.new_page(viewport={"width": 1280, "height": 1000})
-    page.set_default_timeout(60_000)
-    expect.set_options(timeout=60_000)
-    watched = Watched(page, f"http://127.0.0.1:{shipped_port}")
-    watched.open("/")
-    summarize(page, TEXT)
-    yield watched
-    assert_clean(watched)
-    expect.set_options(timeout=5_000)
-    page.close()
+    with showing(browser, shipped_port, TEXT) as watched:
+        yield watched
 
 
 @pytest.fixture
@@ -123,26 +115,21 @@ def test_a_refusal_is_shown_whatever_this_version_has(browser: Browser, shipped_
 def test_the_gradient_lights_words_and_is_of_what_is_chosen(
     browser: Browser, unmeasured_port: int
 ) -> None:
-    page = browser.new_page()
-    page.set_default_timeout(60_000)
-    unmeasured = Watched(page, f"http://127.0.0.1:{unmeasured_port}")
-    unmeasured.open("/")
-    summarize(page, TEXT)
-    page.locator("attention-view .line .word").first.click()
-    with page.expect_request("**/explain") as request:
-        choose(page, offered_by(unmeasured), "gradient")
-    assert '"target":{"start":0,' in (request.value.post_data or "")
-    expect(part(page).locator(".answer .note").first).to_have_text(
-        re.compile("Not measured on this model")
-    )
-    page.get_by_role("button", name="Clear").click()
-    bars = lit(page)
-    assert max(bars.values()) == 1
-    expect(page.locator("attention-view .ledger")).to_contain_text("Full bar: ")
-    expect(page.locator("attention-view .ledger")).not_to_contain_text("elsewhere")
-    expect(page.locator("attention-view .saying")).to_contain_text("highest for")
-    assert_clean(unmeasured)
-    page.close()
+    with showing(browser, unmeasured_port, TEXT) as unmeasured:
+        page = unmeasured.page
+        page.locator("attention-view .line .word").first.click()
+        with page.expect_request("**/explain") as request:
+            choose(page, offered_by(unmeasured), "gradient")
+        assert '"target":{"start":0,' in (request.value.post_data or "")
+        expect(part(page).locator(".answer .note").first).to_have_text(
+            re.compile("Not measured on this model")
+        )
+        page.get_by_role("button", name="Clear").click()
+        bars = lit(page)
+        assert max(bars.values()) == 1
+        expect(page.locator("attention-view .ledger")).to_contain_text("Full bar: ")
+        expect(page.locator("attention-view .ledger")).not_to_contain_text("elsewhere")
+        expect(page.locator("attention-view .saying")).to_contain_text("highest for")
 
 
 def test_self_attention_lights_the_text_from_a_word_of_it(

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browser.answers import answer, answering, lit, summarize, without_explanations
-from tests.browser.conftest import Watched, assert_clean
+from tests.browser.conftest import Watched, assert_clean, showing
 
 TEXT = (
     "The Department of Transport announced today that it will award 48 million dollars to repair "
@@ -24,16 +24,8 @@ TEXT = (
 
 @pytest.fixture(scope="module")
 def watched(browser: Browser, shipped_port: int) -> Iterator[Watched]:
-    page = browser.new_page(viewport={"width": 1280, "height": 1000})
-    page.set_default_timeout(60_000)
-    expect.set_options(timeout=60_000)
-    watched = Watched(page, f"http://127.0.0.1:{shipped_port}")
-    watched.open("/")
-    summarize(page, TEXT)
-    yield watched
-    assert_clean(watched)
-    expect.set_options(timeout=5_000)
-    page.close()
+    with showing(browser, shipped_port, TEXT) as watched:
+        yield watched
 
 
 @pytest.fixture
