@@ -13,7 +13,7 @@ from typing import Any
 
 from bench.machine import describe
 from bench.server import NotStarted, Server, end_in_order
-from bench.serving.measures import Cell, Load, median_cell, put_on
+from bench.serving.measures import Cell, Load, closed_loop, median_cell, put_on
 from bench.serving.plan import BRIEF, FULL, REHEARSAL, VIEWS, Plan
 from bench.serving.probes import (
     Added,
@@ -81,7 +81,7 @@ class Comparison:
 
     def sweep(self, rival: System) -> None:
         """Takes the rival's best batch setting, and prints all."""
-        load = Load(clients=MOST_CLIENTS, seconds=self.plan.seconds)
+        load = closed_loop(MOST_CLIENTS, self.plan.seconds)
         found = []
         for setting in self.plan.settings(rival):
             with self.started(rival, setting) as server:
@@ -126,7 +126,7 @@ class Comparison:
         seconds, patience_s = self.plan.seconds, self.plan.patience_s
         seen = self.seen[system.label, view]
         for clients in self.plan.clients(system, view):
-            load = Load(clients=clients, seconds=seconds)
+            load = closed_loop(clients, seconds)
             seen[clients].append(put_on(server, system, self.requests(view), load, number))
         # At least what one answer in the window would be: a rate of 0 is no load.
         self.capacity.setdefault(view, max(seen[MOST_CLIENTS][0].per_s, 1 / seconds))
@@ -154,7 +154,7 @@ def main() -> int:
     print(
         f"{options.workers} workers with one thread each; {len(texts)} texts, "
         f"{sum(map(len, texts)) / len(texts):.0f} characters on average; "
-        f"medians of {plan.rounds} rounds of {plan.seconds:g} s\n{plan.told()}\n",
+        f"medians of {plan.rounds} rounds of at least {plan.seconds:g} s\n{plan.told()}\n",
         flush=True,
     )
     with tempfile.TemporaryDirectory() as name, _raw(options) as raw:
@@ -195,7 +195,7 @@ def _options() -> argparse.Namespace:
     add("--views", nargs="+", choices=VIEWS, default=list(VIEWS))
     add("--only", nargs="*", help="packages of the rivals; none at all: ours alone")
     plans = parser.add_mutually_exclusive_group()
-    brief = "half an hour on two cores; it prints what it leaves out"
+    brief = "three quarters of an hour on two cores; it prints what it leaves out"
     plans.add_argument("--brief", dest="plan", action="store_const", const=BRIEF, help=brief)
     quick = "a rehearsal: its figures mean nothing"
     plans.add_argument("--quick", dest="plan", action="store_const", const=REHEARSAL, help=quick)

@@ -37,6 +37,7 @@ class Job:
     seed: int = 0
     limit: int = 0  # requests of all clients together; 0: as many as the time allows
     once: bool = False  # each client asks once
+    least: int = 0  # answers, whatever came of them, before clients that ask again may stop
 
 
 @dataclass(kw_only=True)
@@ -47,6 +48,7 @@ class Seen:
     answers: list[tuple[float, float]] = field(default_factory=list)  # 200: (when, ms)
     refusals: list[float] = field(default_factory=list)  # 4xx and 5xx: ms
     late: list[float] = field(default_factory=list)  # ms from when it was due to when it was sent
+    window_s: float = 0.0  # until clients that ask again stopped
     seconds: float = 0.0  # until the last was over
     cpu_s: float = 0.0  # of the clients
 
@@ -73,7 +75,9 @@ async def _client(
 ) -> None:
     for body in bodies:  # which all clients share
         await _ask(job, session, body, seen, began, time.perf_counter())
-        if job.once or time.perf_counter() - began >= job.seconds:
+        passed = time.perf_counter() - began
+        if job.once or (passed >= job.seconds and seen.counts.total() >= job.least):
+            seen.window_s = seen.window_s or passed
             return
 
 

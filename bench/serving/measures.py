@@ -26,6 +26,12 @@ class Load:
     patience_s: float = 60.0
     limit: int = 0
     once: bool = False
+    least: int = 0
+
+
+def closed_loop(clients: int, seconds: float) -> Load:
+    """Clients that ask again and again, until each has been answered thrice on average."""
+    return Load(clients=clients, seconds=seconds, least=3 * clients)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,15 +88,23 @@ def cell_of(seen: Mapping[str, Any], load: Load, cpu_s: float) -> Cell:
     """The figures of a load.
 
     An open loop is counted from when its queue may have filled up, so that what a server puts
-    off is not counted as done.
+    off is not counted as done. A closed loop is counted from the moment at which as many answers
+    had come as there are clients, to the last answer before they stopped: of a server that
+    answers many at once, neither what is half done at the end nor an empty beginning counts.
     """
-    skipped = min(load.patience_s, load.seconds / 2) if load.rate else 0.0
-    inside = [ms for when, ms in seen["answers"] if skipped <= when <= load.seconds]
+    if load.rate:
+        began, ended = min(load.patience_s, load.seconds / 2), load.seconds
+        inside = [ms for when, ms in seen["answers"] if began <= when <= ended]
+    else:
+        times = sorted(when for when, _ in seen["answers"] if when <= seen["window_s"])
+        began = times[load.clients - 1] if len(times) >= load.clients else math.inf
+        ended = max(times, default=0.0)
+        inside = [ms for when, ms in seen["answers"] if began < when <= ended]
     counts: dict[str, int] = seen["counts"]
     total = max(1, sum(counts.values()))
     refused = sum(n for name, n in counts.items() if name not in ("200", "left", "broken"))
     return Cell(
-        per_s=len(inside) / (load.seconds - skipped),
+        per_s=len(inside) / (ended - began) if inside else 0.0,
         p50_ms=percentile(inside, 50),
         p99_ms=percentile(inside, 99),
         cpu_ms=1000 * cpu_s / counts["200"] if counts.get("200") else float("nan"),

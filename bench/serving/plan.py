@@ -1,4 +1,4 @@
-"""What of the comparison is done: all of it, what fits into half an hour, or a rehearsal."""
+"""What of the comparison is done: all of it, what fits into an hour, or a rehearsal."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Plan:
 
 
 class Brief(Plan):
-    """Half an hour: the same figures for ours, fewer of the rivals, and only of the best thrice."""
+    """Under an hour: the same figures for ours, fewer of the rivals, only of the best thrice."""
 
     def settings(self, rival: System) -> Sequence[Setting]:
         """The first, the middle and the last: without batches, small and large ones."""
@@ -101,7 +101,7 @@ class Brief(Plan):
     def told(self) -> str:
         """What is left out, for the head of the report."""
         return (
-            "reduced to half an hour: sweeps try three settings a rival; rivals get "
+            "reduced to less than an hour: sweeps try three settings a rival; rivals get "
             f"{MOST_CLIENTS} clients for each view, 1 and 8 clients and the open loop at "
             f"{SHARES[-1]:.0%} for {_MAIN} alone, their own JSON for matrices alone; after the "
             f"first round only the {_LEADERS} best rivals, and the best with its own JSON, are "
@@ -126,7 +126,7 @@ class Rehearsal(Plan):
 
 
 FULL = Plan()
-BRIEF = Brief(seconds=5.0, warm_up_s=3.0, timed_texts=60, batches=(1, 4, 8, 16))
+BRIEF = Brief(warm_up_s=3.0, timed_texts=60, batches=(1, 4, 8, 16))
 REHEARSAL = Rehearsal(
     rounds=1,
     seconds=2.0,

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from bench.serving.answers import body_of, encoded, plain
-from bench.serving.measures import Cell, Load, cell_of, median_cell, percentile
+from bench.serving.measures import Cell, Load, cell_of, closed_loop, median_cell, percentile
 from bench.serving.plan import BRIEF, FULL, VIEWS
 from bench.serving.probes import Added, LeftBehind, difference, server_timing
 from bench.serving.raw import Raw
@@ -47,7 +47,8 @@ CELL = Cell(
 
 
 def seen(**changes: Any) -> dict[str, Any]:
-    return {"counts": {"200": 0}, "answers": [], "refusals": [], "late": []} | changes
+    empty = {"counts": {"200": 0}, "answers": [], "refusals": [], "late": [], "window_s": 1.0}
+    return empty | changes
 
 
 @pytest.mark.parametrize(
@@ -64,12 +65,20 @@ def test_of_nothing_there_is_no_percentile() -> None:
     assert math.isnan(percentile([], 50))
 
 
-def test_a_closed_loop_counts_answers_within_its_time() -> None:
-    load = Load(clients=2, seconds=2.0)
-    cell = cell_of(seen(counts={"200": 3}, answers=[(0.5, 10), (1.9, 30), (2.1, 99)]), load, 0.06)
-    assert cell.per_s == 1.0
-    assert cell.p99_ms == 30
-    assert cell.cpu_ms == pytest.approx(20)  # all three cost processor time
+def test_a_closed_loop_is_counted_once_all_clients_may_have_been_answered() -> None:
+    """Two clients of a server that answers two at a time: neither half a batch nor none counts."""
+    load = closed_loop(2, 2.0)
+    answers = [(1.0, 10), (1.0, 10), (2.0, 20), (2.0, 20), (3.0, 30), (3.0, 30), (4.0, 99)]
+    cell = cell_of(seen(counts={"200": 7}, answers=answers, window_s=3.5), load, 0.07)
+    assert cell.per_s == 2.0
+    assert (cell.p50_ms, cell.p99_ms) == (20, 30)
+    assert cell.cpu_ms == pytest.approx(10)  # all seven cost processor time
+
+
+@pytest.mark.parametrize("answers", [[], [(0.5, 10)], [(0.5, 10), (0.6, 10)]])
+def test_a_closed_loop_that_ends_too_early_has_no_rate(answers: list[Any]) -> None:
+    found = seen(counts={"200": len(answers)}, answers=answers, window_s=1.0)
+    assert cell_of(found, closed_loop(2, 2.0), 1.0).per_s == 0.0
 
 
 def test_an_open_loop_is_counted_once_its_queue_may_have_filled() -> None:

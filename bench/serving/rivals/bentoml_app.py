@@ -13,6 +13,8 @@ from starlette.responses import Response
 
 from bench.serving.answers import SETTING, USES_ORJSON, WORKERS, Answers, encoded, plain
 
+BATCHES = {"batchable": True, **SETTING} if SETTING.get("max_batch_size", 1) > 1 else {}
+
 
 class Encoded(bentoml.IODescriptor):  # type: ignore[misc]  # untyped
     """An answer that is bytes already."""
@@ -36,12 +38,7 @@ class Summarizer:
     def __init__(self) -> None:
         self.answers = Answers()
 
-    @bentoml.api(
-        batchable=SETTING.get("max_batch_size", 1) > 1,
-        max_batch_size=SETTING.get("max_batch_size", 1),
-        max_latency_ms=SETTING.get("max_latency_ms", 60_000),
-        output_spec=Encoded if USES_ORJSON else None,
-    )
+    @bentoml.api(output_spec=Encoded if USES_ORJSON else None, **BATCHES)
     def predict(self, requests: list[dict[str, Any]]) -> list[Any]:
         """A batch."""
         bodies = self.answers(requests)
