@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -127,13 +128,15 @@ class Comparison:
         seen = self.seen[system.label, view]
         for clients in self.plan.clients(system, view):
             load = closed_loop(clients, seconds)
-            seen[clients].append(put_on(server, system, self.requests(view), load, number))
+            cell = put_on(server, system, self.requests(view), load, number)
+            seen[clients].append(_noted(cell, system, view, f"{clients} clients"))
         # At least what one answer in the window would be: a rate of 0 is no load.
         self.capacity.setdefault(view, max(seen[MOST_CLIENTS][0].per_s, 1 / seconds))
         for share in self.plan.shares(system, view):
             rate = share * self.capacity[view]
             load = Load(rate=rate, seconds=seconds + patience_s, patience_s=patience_s)
-            seen[share].append(put_on(server, system, self.requests(view), load, number))
+            cell = put_on(server, system, self.requests(view), load, number)
+            seen[share].append(_noted(cell, system, view, f"{share:.0%} of capacity"))
 
     def ranked(self) -> list[str]:
         """Labels of those measured so far, who answered most at 32 clients in any view first."""
@@ -142,6 +145,13 @@ class Comparison:
             answered = median_cell(loads[MOST_CLIENTS]).per_s / self.capacity[view]
             most[label] = max(most[label], answered)
         return sorted(most, key=lambda label: -most[label])
+
+
+def _noted(cell: Cell, system: System, view: str, load: str) -> Cell:
+    """Says it at once, beside the tables: whatever becomes of the run, it is known."""
+    figures = " ".join(f"{name}={value:.3g}" for name, value in asdict(cell).items())
+    print(f"{system.label}, {view}, {load}: {figures}", file=sys.stderr, flush=True)
+    return cell
 
 
 def main() -> int:

@@ -172,7 +172,7 @@ def _best(found: Found, view: str, count: int) -> str:
     measured = [
         (loads[count].per_s, label) for label, loads in _of_view(found, view) if count in loads
     ]
-    return max(measured)[1]
+    return max(measured, default=(0.0, ""))[1]
 
 
 def _bold(text: str, is_best: bool) -> str:  # noqa: FBT001 - read where it is called

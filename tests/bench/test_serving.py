@@ -11,7 +11,7 @@ import pytest
 
 from bench.serving.answers import body_of, encoded, plain
 from bench.serving.measures import Cell, Load, cell_of, closed_loop, median_cell, percentile
-from bench.serving.plan import BRIEF, FULL, VIEWS
+from bench.serving.plan import BRIEF, FULL, REHEARSAL, VIEWS, Plan
 from bench.serving.probes import Added, LeftBehind, difference, server_timing
 from bench.serving.raw import Raw
 from bench.serving.systems import BENTOML, OURS, RIVALS
@@ -207,6 +207,33 @@ def test_tables_name_the_best_and_say_who_is_missing(found: Found) -> None:
     assert "| gone | not measured: it ended |" in table
     assert "fast" not in open_table(found, "none")  # that load was not put on it
     assert "| ours | 0.1 | 0 |" in left_table(found)
+
+
+@pytest.mark.parametrize("plan", [FULL, BRIEF, REHEARSAL], ids=["full", "brief", "rehearsal"])
+def test_every_plan_fills_every_table(found: Found, plan: Plan) -> None:
+    cells = {
+        (system.label, view): dict.fromkeys(
+            [*plan.clients(system, view), *plan.shares(system, view)], CELL
+        )
+        for system in SYSTEMS
+        for view in plan.views(system)
+    }
+    labels = {"with_orjson": [r.label for r in RIVALS], "with_own": [o.label for o in OWN]}
+    left = {s.label: LeftBehind(cpu_s=0.1, batches=None) for s in SYSTEMS if plan.leaves(s)}
+    everything = replace(
+        found,
+        cells=cells,
+        ours=OURS.label,
+        capacity=dict.fromkeys(VIEWS, 12.0),
+        left_behind=left,
+        rounds=dict.fromkeys(cells, 1),
+        **labels,
+    )
+    for view in VIEWS:
+        assert OURS.label in closed_table(everything, view)
+        open_table(everything, view)
+    assert OURS.label in left_table(everything)
+    assert claims_table(everything, VIEWS).count("best rival as it comes, matrix") == 1
 
 
 def test_every_row_of_a_table_is_as_wide_as_its_head(found: Found) -> None:
