@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,10 +16,14 @@ from pathlib import Path
 import httpx
 import pytest
 
+from model.artifact import FAITHFULNESS
+from model.faithfulness.__main__ import main as study
+from model.train import BUILT_IN
 from model.train import main as train
 
 ROOT = Path(__file__).parents[2]
 START_SECONDS = 90
+STUDIED = 3  # texts
 
 
 @pytest.fixture(scope="session")
@@ -31,6 +36,17 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     arguments = f"--data builtin --out {out} --precision float32 {sizes} {pace} {batches}".split()
     assert train(arguments) == 0
     return out
+
+
+@pytest.fixture(scope="session")
+def measured(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The artifacts that the real job made, with a study of what their explanations are worth."""
+    root = tmp_path_factory.mktemp("measured") / "artifacts"
+    shutil.copytree(trained / "artifacts", root)
+    out = root / "1" / FAITHFULNESS
+    arguments = f"--data {BUILT_IN} --documents {STUDIED} --artifact {root / '1'} --out {out}"
+    assert study(arguments.split()) == 0
+    return root
 
 
 Tell = Callable[[str], None]

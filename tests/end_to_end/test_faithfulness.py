@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from model.artifact import file_sha256, read_golden, read_manifest
+from model.artifact import FAITHFULNESS, file_sha256, read_golden, read_manifest
 from model.explanation.document import Document, all_kept
 from model.explanation.methods.copy_split import TOLERANCE
 from model.explanation.rankings import BASELINES, METHODS
@@ -24,8 +24,6 @@ from model.train import BUILT_IN
 
 pytestmark = pytest.mark.timeout(900)  # a study under coverage, on a slow machine
 
-DOCUMENTS = 3
-
 
 @pytest.fixture(scope="module")
 def artifact(trained: Path) -> Path:
@@ -33,11 +31,8 @@ def artifact(trained: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def report(artifact: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    out = tmp_path_factory.mktemp("faithfulness") / "faithfulness.json"
-    arguments = f"--data {BUILT_IN} --documents {DOCUMENTS} --artifact {artifact} --out {out}"
-    assert main(arguments.split()) == 0
-    found: dict[str, Any] = json.loads(out.read_text(encoding="utf-8"))
+def report(measured: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((measured / "1" / FAITHFULNESS).read_text(encoding="utf-8"))
     return found
 
 
@@ -50,7 +45,7 @@ def document(artifact: Path) -> Document:
 def test_the_report_says_what_was_measured_on_what(report: dict[str, Any], artifact: Path) -> None:
     assert report["model"]["sha256"] == read_manifest(artifact).model_sha256
     assert report["data"] == [{"file": BUILT_IN.name, "sha256": file_sha256(BUILT_IN)}]
-    assert sum(report["kinds_of_text"].values()) == report["documents"] == DOCUMENTS
+    assert report["kinds_of_text"] == {"builtin": report["documents"]} == {"builtin": 3}
 
 
 def test_the_split_is_exact_on_a_trained_network(report: dict[str, Any]) -> None:

@@ -30,9 +30,7 @@ from model.explanation.claims import ALWAYS_SERVED, LOOKED
 from model.explanation.document import Document, read_document
 from model.explanation.rankings import METHODS
 from model.explanation.report import RELIANCE
-from model.faithfulness.__main__ import main
 from model.tokenizer import Tokenizer
-from model.train import BUILT_IN
 
 MINUTES = 2
 ROUNDED = 1e-6  # each number of an answer, by less
@@ -68,17 +66,6 @@ class Served:
             found = polled["result"] or {}
         (prediction,) = found["predictions"]
         return dict(prediction)
-
-
-@pytest.fixture(scope="module")
-def measured(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The artifact that the real job made, with a report."""
-    root = tmp_path_factory.mktemp("measured") / "artifacts"
-    shutil.copytree(trained / "artifacts", root)
-    out = root / "1" / FAITHFULNESS
-    arguments = f"--data {BUILT_IN} --documents 2 --artifact {root / '1'} --out {out}"
-    assert main(arguments.split()) == 0
-    return root
 
 
 @pytest.fixture(params=MEASURED)
@@ -186,7 +173,7 @@ def attention_by_word(
 def test_the_card_says_on_what_it_was_measured(measured: Path, tmp_path: Path) -> None:
     directory = shutil.copytree(measured / "1", tmp_path / "1")
     card = (directory / MODEL_CARD).read_text(encoding="utf-8")
-    assert card.count("## Explanations") == card.count("Measured on 2 texts (builtin 2)") == 1
+    assert card.count("## Explanations") == card.count("Measured on 3 texts (builtin 3)") == 1
     manifest = read_manifest(directory)
     assert {FAITHFULNESS, "faithfulness.svg"} < manifest.files.keys()
     write_explanations(directory, manifest)
