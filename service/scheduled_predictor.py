@@ -14,7 +14,6 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any, Protocol
 
-from service.batch_choice import BatchRule, Work
 from service.batches import BUCKET
 from service.capacity import worker_count
 from service.engine import Batch, Outcome, Reply, TaskReply
@@ -30,9 +29,10 @@ from service.predictor import (
     TooLong,
     WorkerHealth,
 )
-from service.result_cache import ResultCache
 from service.scheduler import Scheduler
-from service.scheduler_observer import SchedulerObserver
+from service.scheduling.batch_choice import BatchRule, Work
+from service.scheduling.observer import SchedulerObserver
+from service.scheduling.result_cache import ResultCache
 from service.settings import Settings
 from service.worker_slot import WorkerEvent
 from service.workers import WorkerPool

@@ -12,16 +12,16 @@ import time
 from collections.abc import Awaitable, Callable, Hashable, Sequence
 from typing import Generic
 
-from service.admission import Admission
-from service.batch_choice import BatchRule, Work
-from service.drain_rate import DrainRate
 from service.errors import DeadlinePassed, InternalError, NotReady, ServiceError
-from service.next_batch import NextBatch
-from service.result_cache import ResultCache
-from service.running_calls import RunningCalls
-from service.scheduler_observer import NoSchedulerObserver, SchedulerObserver
-from service.spare_time import SpareTime
-from service.work_queue import Entry, Payload, Result, Ticket, WorkQueue
+from service.scheduling.admission import Admission
+from service.scheduling.batch_choice import BatchRule, Work
+from service.scheduling.drain_rate import DrainRate
+from service.scheduling.next_batch import NextBatch
+from service.scheduling.observer import NoSchedulerObserver, SchedulerObserver
+from service.scheduling.result_cache import ResultCache
+from service.scheduling.running_calls import RunningCalls
+from service.scheduling.spare_time import SpareTime
+from service.scheduling.work_queue import Entry, Payload, Result, Ticket, WorkQueue
 
 log = logging.getLogger(__name__)
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from service.batch_choice import BatchRule, Work
 from service.errors import DeadlinePassed, DeadlineUnmeetable, NotReady, Overloaded
-from service.result_cache import ENTRY_BYTES, ResultCache
 from service.scheduler import Scheduler
+from service.scheduling.batch_choice import BatchRule, Work
+from service.scheduling.result_cache import ENTRY_BYTES, ResultCache
 
 RATE = 1_000.0  # padded tokens times beams in a second of one worker: the first guess
 

@@ -17,10 +17,10 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.batch_choice import BatchRule, Work
 from service.errors import ServiceError
-from service.result_cache import ENTRY_BYTES, ResultCache
 from service.scheduler import Scheduler
+from service.scheduling.batch_choice import BatchRule, Work
+from service.scheduling.result_cache import ENTRY_BYTES, ResultCache
 
 WORKERS, BUDGET, MAX_QUEUED = 2, 512, 6
 MISFIT, BAD, POISON = 9, 10, 11  # texts: refused by itself, breaks its batch, kills its worker

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.result_cache import ENTRY_BYTES, ResultCache
+from service.scheduling.result_cache import ENTRY_BYTES, ResultCache
 
 
 def size_of(key: Hashable, result: bytes) -> int:

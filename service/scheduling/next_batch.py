@@ -6,9 +6,9 @@ import math
 from collections.abc import Callable
 from typing import Generic
 
-from service.batch_choice import BatchRule
-from service.drain_rate import DrainRate
-from service.work_queue import Entry, Payload, Result, WorkQueue
+from service.scheduling.batch_choice import BatchRule
+from service.scheduling.drain_rate import DrainRate
+from service.scheduling.work_queue import Entry, Payload, Result, WorkQueue
 
 
 class NextBatch(Generic[Payload, Result]):

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any, Generic
 
-from service.drain_rate import DrainRate
-from service.work_queue import Call, Entry, Payload, Result
+from service.scheduling.drain_rate import DrainRate
+from service.scheduling.work_queue import Call, Entry, Payload, Result
 
 Outcomes = asyncio.Task[Sequence[Result | Exception]]
 """A batch that runs: in the end a result or an exception for each of its works."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from service.batch_choice import BatchRule, Work
-from service.drain_rate import DrainRate
 from service.errors import DeadlineUnmeetable, Overloaded
-from service.work_queue import Entry, WorkQueue
+from service.scheduling.batch_choice import BatchRule, Work
+from service.scheduling.drain_rate import DrainRate
+from service.scheduling.work_queue import Entry, WorkQueue
 
 
 class Admission:

@@ -12,7 +12,7 @@ from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from service.batch_choice import Work
+from service.scheduling.batch_choice import Work
 
 Payload = TypeVar("Payload")
 Result = TypeVar("Result")

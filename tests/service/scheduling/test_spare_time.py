@@ -7,9 +7,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from service.batch_choice import BatchRule, Work
 from service.errors import NotReady
 from service.scheduler import Scheduler
+from service.scheduling.batch_choice import BatchRule, Work
 
 
 class Workers:

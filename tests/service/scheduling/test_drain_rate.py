@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.drain_rate import HALF_LIFE_S, DrainRate
+from service.scheduling.drain_rate import HALF_LIFE_S, DrainRate
 
 
 def test_the_guess_holds_until_a_measurement_outweighs_it() -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.batch_choice import BatchRule, Work
+from service.scheduling.batch_choice import BatchRule, Work
 
 ALL = float("inf")
 
