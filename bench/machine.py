@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 
-from service.processors import available_processors
+from service.workers.processors import available_processors
 
 _GIB = 2**30
 

@@ -16,7 +16,7 @@ from prometheus_client.process_collector import ProcessCollector
 from service import VERSION
 from service.collectors import LogCollector, ModelCollector, WithoutBirthdays, WorkersCollector
 from service.predictor import EngineCall, EngineState, ModelInfo, WorkerHealth
-from service.worker_slot import WorkerEvent
+from service.workers.slot import WorkerEvent
 
 TEXT_EVENTS = ("cached", "joined", "queued", "refused", "retried", "dropped", "missed")
 

@@ -15,7 +15,6 @@ from dataclasses import replace
 from typing import Any, Protocol
 
 from service.batches import BUCKET
-from service.capacity import worker_count
 from service.engine import Batch, Outcome, Reply, TaskReply
 from service.errors import DeadlinePassed, ServiceError, TextTooLong, WorkerLost
 from service.predictor import (
@@ -34,8 +33,9 @@ from service.scheduling.batch_choice import BatchRule, Work
 from service.scheduling.observer import SchedulerObserver
 from service.scheduling.result_cache import ResultCache
 from service.settings import Settings
-from service.worker_slot import WorkerEvent
-from service.workers import WorkerPool
+from service.workers.capacity import worker_count
+from service.workers.pool import WorkerPool
+from service.workers.slot import WorkerEvent
 
 CHARACTERS_PER_TOKEN = 4.5
 """Of English prose, about; the scheduler needs to know lengths before anybody has tokenized."""
@@ -87,7 +87,7 @@ class ScheduledPredictor:
         """Starts the workers, and returns once all are ready.
 
         Args:
-            target: What they load with the settings; see `workers`.
+            target: What they load with the settings; see `workers.pool`.
             settings: Every knob.
             observer: Told of everything.
 

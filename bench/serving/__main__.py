@@ -36,7 +36,7 @@ from bench.serving.tables import (
     open_table,
 )
 from bench.texts import texts_of
-from service.processors import available_processors
+from service.workers.processors import available_processors
 
 _CHECKED = 6  # texts whose answers are compared
 

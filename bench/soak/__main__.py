@@ -24,7 +24,7 @@ from bench.soak.tally import Samples, Tally, rises, samples_of, unexplained
 from bench.soak.traffic import Ask, Traffic
 from bench.soak.watch import Sample, picture, sample, slope, worker_pids
 from bench.texts import composed_texts
-from service.processors import available_processors
+from service.workers.processors import available_processors
 
 _POOL = 2000  # texts, more than the cache holds
 _PATIENCE_S = 120

@@ -14,7 +14,7 @@ _PER = 10_000  # requests that a slope is given for
 _SETTLING = 0.25
 """The share of each stretch that no slope is taken of: caches fill, allocators take theirs."""
 
-_WORKER = b"service.worker_process"
+_WORKER = b"service.workers.process"
 
 
 @dataclass(frozen=True, kw_only=True)

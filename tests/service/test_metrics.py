@@ -16,7 +16,7 @@ from service.errors import ServiceError
 from service.metrics import STAGES, Metrics
 from service.predictor import EngineCall, EngineState, ModelInfo, WorkerHealth
 from service.problems import statuses_by_name
-from service.worker_slot import WorkerEvent
+from service.workers.slot import WorkerEvent
 
 TYPES = {"counter", "gauge", "histogram", "summary", "untyped"}
 ABBREVIATED = re.compile(r"_(s|ms|us|ns|secs?|msecs?|b|kb|mb|gb|bits)(_|$)")

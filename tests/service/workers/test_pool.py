@@ -17,16 +17,16 @@ import pytest
 
 from model.artifact import ArtifactError
 from service.errors import NotReady, OutOfMemory, TextTooLong, WorkerLost
-from service.idle_workers import IdleWorkers
 from service.predictor import DeviceUnavailable
-from service.worker_link import WorkerLink
-from service.worker_messages import RemoteTraceback
-from service.worker_process import NICENESS
-from service.worker_slot import BackOff, WorkerEvent
-from service.workers import WorkerPool
+from service.workers.idle import IdleWorkers
+from service.workers.link import WorkerLink
+from service.workers.messages import RemoteTraceback
+from service.workers.pool import WorkerPool
+from service.workers.process import NICENESS
+from service.workers.slot import BackOff, WorkerEvent
 
-ROOT = Path(__file__).parents[2]
-TARGETS = "tests.service.worker_targets"
+ROOT = Path(__file__).parents[3]
+TARGETS = "tests.service.workers.targets"
 FAST = BackOff(first_s=0.02, longest_s=0.1, reset_after_s=60)
 HANG_S = 60.0  # far longer than any test's request: who waits for it hangs
 
@@ -179,7 +179,7 @@ async def test_an_error_arrives_as_itself_and_the_worker_lives_on(start: Start) 
     with pytest.raises(ValueError, match=r"^mine$") as raised:
         await pool.run(("fail", "value"))
     assert isinstance(raised.value.__cause__, RemoteTraceback)
-    assert "worker_targets.py" in str(raised.value.__cause__)
+    assert "workers/targets.py" in str(raised.value.__cause__)
     assert await pool.run(("pid", None)) == pid
 
 
@@ -509,10 +509,10 @@ async def test_closing_does_not_wait_for_a_back_off(start: Start, tmp_path: Path
 
 PARENT = """
 import asyncio, sys
-from service.workers import WorkerPool
+from service.workers.pool import WorkerPool
 
 async def main(target, arguments, busy):
-    pool = WorkerPool("tests.service.worker_targets:" + target, arguments, count=2,
+    pool = WorkerPool("tests.service.workers.targets:" + target, arguments, count=2,
                       hang_timeout_s=600)
     await pool.start()
     print("started", flush=True)
@@ -528,10 +528,10 @@ asyncio.run(main("load_forever" if loading else "load",
 
 DRAINING = """
 import asyncio, signal
-from service.workers import WorkerPool
+from service.workers.pool import WorkerPool
 
 async def main():
-    pool = WorkerPool("tests.service.worker_targets:load", {}, count=2, hang_timeout_s=600)
+    pool = WorkerPool("tests.service.workers.targets:load", {}, count=2, hang_timeout_s=600)
     await pool.start()
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -548,13 +548,13 @@ asyncio.run(main())
 
 EARLY = """
 import asyncio, os, signal
-from service.workers import WorkerPool
+from service.workers.pool import WorkerPool
 
 async def main():
     heard = []
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, heard.append, number)
-    pool = WorkerPool("tests.service.worker_targets:load", {}, count=2, hang_timeout_s=600)
+    pool = WorkerPool("tests.service.workers.targets:load", {}, count=2, hang_timeout_s=600)
     starting = asyncio.create_task(pool.start())
     while not starting.done():
         os.killpg(0, signal.SIGINT)

@@ -19,8 +19,8 @@ from typing import Any
 
 from service.errors import WorkerLost
 from service.stop_signals import STOPS
-from service.worker_messages import Failure, Frame, encode
-from service.worker_process import ANY_CORE
+from service.workers.messages import Failure, Frame, encode
+from service.workers.process import ANY_CORE
 
 _POLL_S = 0.005
 _SEND_BUFFER = 2**20
@@ -183,7 +183,7 @@ def _start(descriptor: int, core: int, environment: Mapping[str, str]) -> subpro
     path = os.pathsep.join(entry or str(Path.cwd()) for entry in sys.path)
     with _blocked_stops():
         return subprocess.Popen(  # noqa: S603 - our own module, and numbers
-            [sys.executable, "-m", "service.worker_process", str(descriptor), str(core)],
+            [sys.executable, "-m", "service.workers.process", str(descriptor), str(core)],
             env={**os.environ, "PYTHONPATH": path, **environment},
             stdin=subprocess.DEVNULL,
             pass_fds=[descriptor],

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from service.processors import available_processors
+from service.workers.processors import available_processors
 
 
 @pytest.mark.parametrize(("quota", "expected"), [("100000 100000", 1), ("50000 100000", 1)])

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from service.errors import NotReady, WorkerLost
-from service.idle_workers import IdleWorkers
-from service.worker_link import WorkerLink
+from service.workers.idle import IdleWorkers
+from service.workers.link import WorkerLink
 
 log = logging.getLogger(__name__)
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from service import capacity
-from service.capacity import SERVICE_BYTES, WORKER_BYTES, available_memory, worker_count
 from service.settings import Settings
+from service.workers import capacity
+from service.workers.capacity import SERVICE_BYTES, WORKER_BYTES, available_memory, worker_count
 
 MEMINFO = "MemTotal: 8000000 kB\nMemAvailable: 3000000 kB\n"
 

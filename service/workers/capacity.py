@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from service.processors import available_processors
 from service.settings import Settings
+from service.workers.processors import available_processors
 
 WORKER_BYTES = 1_100 * 2**20
 """What a worker with the shipped model holds at its peak, rounded up; docs/operations.md has it."""

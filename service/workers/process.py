@@ -1,7 +1,7 @@
-"""`python -m service.worker_process SOCKET CORE`: a worker, seen from inside its process.
+"""`python -m service.workers.process SOCKET CORE`: a worker, seen from inside its process.
 
 Reads the name of a function and its arguments, calls it, and then answers one request after the
-other. Started by `worker_link` alone; ends when its parent does, however that happens.
+other. Started by `link` alone; ends when its parent does, however that happens.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from service.worker_messages import Failure, Frame, encode
+from service.workers.messages import Failure, Frame, encode
 
 ANY_CORE = -1
 

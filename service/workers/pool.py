@@ -1,6 +1,6 @@
 """The worker processes in which the model runs: kept alive, and asked one request at a time.
 
-Knows neither HTTP nor TensorFlow, nor what is asked. Belongs to the event loop; see `worker_link`.
+Knows neither HTTP nor TensorFlow, nor what is asked. Belongs to the event loop; see `link`.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.errors import WorkerLost
-from service.idle_workers import IdleWorkers
-from service.worker_link import WorkerLink
-from service.worker_process import ANY_CORE
-from service.worker_slot import BackOff, WorkerEvent, WorkerPlan, WorkerSlot
+from service.workers.idle import IdleWorkers
+from service.workers.link import WorkerLink
+from service.workers.process import ANY_CORE
+from service.workers.slot import BackOff, WorkerEvent, WorkerPlan, WorkerSlot
 
 _VANISH_S = 5.0
 """What processes that were killed have to vanish before a stop no longer waits for them."""

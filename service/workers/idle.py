@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 from service.errors import NotReady
-from service.worker_link import WorkerLink
+from service.workers.link import WorkerLink
 
 
 class IdleWorkers:

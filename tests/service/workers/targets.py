@@ -1,4 +1,4 @@
-"""What the workers of test_workers.py load: light, and able to fail in every way.
+"""What the workers of test_pool.py load: light, and able to fail in every way.
 
 Only who raises an error of ours imports it: a worker starts a hundred times in those tests.
 """
