@@ -10,7 +10,9 @@ from typing import Any
 from model.artifact import SCORE
 from model.sentences import read_in_chunks, split_sentences
 from model.tokenizer import Tokenizer
-from service.batches import (
+from service.errors import NonFiniteOutput, OutOfMemory, RuleBroken
+from service.explanation.explainer import Explainer
+from service.inference.batches import (
     option_arrays,
     padded_length,
     plan,
@@ -18,10 +20,11 @@ from service.batches import (
     source_arrays,
     summary_of,
 )
-from service.calls import Arrays, Signature, call_in_parts
-from service.errors import NonFiniteOutput, OutOfMemory, RuleBroken
-from service.explanation.explainer import Explainer
-from service.key_sentences import key_sentences, padded_logits
+from service.inference.calls import Arrays, Signature, call_in_parts
+from service.inference.key_sentences import key_sentences, padded_logits
+from service.inference.reading import Logits, Reading, read, select_passages
+from service.inference.sentence_scorer import SentenceScorer
+from service.inference.token_budget import TokenBudget
 from service.predictor import (
     EngineCall,
     EngineState,
@@ -31,9 +34,6 @@ from service.predictor import (
     Task,
     TooLong,
 )
-from service.reading import Logits, Reading, read, select_passages
-from service.sentence_scorer import SentenceScorer
-from service.token_budget import TokenBudget
 
 Outcome = Summary | TooLong | NonFiniteOutput
 

@@ -18,12 +18,12 @@ import numpy as np
 from model import artifact
 from model.artifact import ArtifactError, GoldenExample, Manifest, Tolerance
 from model.tokenizer import Tokenizer
-from service.batches import padded_length, source_arrays
-from service.calls import Arrays, Signature
 from service.device import prepare_device
 from service.engine import Engine
 from service.errors import OutOfMemory
 from service.explanation.faithfulness import read_faithfulness
+from service.inference.batches import padded_length, source_arrays
+from service.inference.calls import Arrays, Signature
 from service.predictor import ModelInfo, SummarizeOptions
 from service.settings import Settings
 from service.versions import artifact_directory

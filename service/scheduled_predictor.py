@@ -14,9 +14,9 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any, Protocol
 
-from service.batches import BUCKET
 from service.engine import Batch, Outcome, Reply, TaskReply
 from service.errors import DeadlinePassed, ServiceError, TextTooLong, WorkerLost
+from service.inference.batches import BUCKET
 from service.predictor import (
     Answer,
     EngineCall,

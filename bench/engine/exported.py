@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from model import artifact
 from model.artifact import Manifest
-from service.batches import option_arrays, sentence_array, source_arrays
+from service.inference.batches import option_arrays, sentence_array, source_arrays
 from service.predictor import SummarizeOptions
 
 

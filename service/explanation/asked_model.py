@@ -12,8 +12,8 @@ import numpy as np
 from anyio import CapacityLimiter, to_thread
 
 from model.explanation.scorer import Floats, Ids, Mask, Scores
-from service.batches import padded_length
 from service.explanation.tasks import Saliency, Scoring, SelfAttention
+from service.inference.batches import padded_length
 from service.predictor import Answer, Predictor, Task
 
 BACKGROUND_TOKENS = 512

@@ -11,13 +11,13 @@ import numpy as np
 from model.artifact import SALIENCY, SCORE, SELF_ATTENTION
 from model.explanation.scorer import Floats, Scores
 from model.tokenizer import Tokenizer
-from service.batches import padded_length, source_arrays, summary_of, token_arrays
-from service.calls import Signature
 from service.errors import InternalError, NonFiniteOutput, RuleBroken
 from service.explanation.signature_scorer import SignatureScorer
 from service.explanation.tasks import OwnSummary, Saliency, Scoring, SelfAttention
+from service.inference.batches import padded_length, source_arrays, summary_of, token_arrays
+from service.inference.calls import Signature
+from service.inference.reading import Reading
 from service.predictor import ModelInfo, SummarizeOptions, Summary, Task, TooLong
-from service.reading import Reading
 
 Read = Callable[[str, SummarizeOptions], Reading | TooLong]
 """What of a text the model reads, or that it is too long to be read in full."""

@@ -8,8 +8,8 @@ import numpy as np
 
 from model.artifact import SCORE_OUTPUTS
 from model.explanation.scorer import Ids, Mask, Scores
-from service.batches import padded_length, source_arrays
-from service.calls import Arrays, Signature, call_in_parts
+from service.inference.batches import padded_length, source_arrays
+from service.inference.calls import Arrays, Signature, call_in_parts
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from model.tokenizer import Span
 from service.errors import NonFiniteOutput
-from service.key_sentences import NO_SENTENCE, key_sentences, padded_logits
+from service.inference.key_sentences import NO_SENTENCE, key_sentences, padded_logits
 
 LOGITS = st.lists(st.floats(-30, 30), min_size=1, max_size=12)
 

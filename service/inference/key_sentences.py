@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from model.extractive import select
 from model.tokenizer import Span
 from service.errors import NonFiniteOutput
+from service.inference.reading import Logits
 from service.predictor import KeySentence
-from service.reading import Logits
 
 NO_SENTENCE = -1e9
 """The logit of a sentence of which the model saw no token."""

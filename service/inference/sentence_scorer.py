@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from model.sentences import Chunk
-from service.batches import padded_length, plan, sentence_array, token_arrays
-from service.calls import Arrays, Signature, call_in_parts
 from service.errors import OutOfMemory
-from service.key_sentences import padded_logits
+from service.inference.batches import padded_length, plan, sentence_array, token_arrays
+from service.inference.calls import Arrays, Signature, call_in_parts
+from service.inference.key_sentences import padded_logits
+from service.inference.reading import Logits
+from service.inference.token_budget import TokenBudget
 from service.predictor import EngineCall
-from service.reading import Logits
-from service.token_budget import TokenBudget
 
 
 class SentenceScorer:

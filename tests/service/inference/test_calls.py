@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.calls import call_in_parts
 from service.errors import OutOfMemory
+from service.inference.calls import call_in_parts
 
 
 def test_every_member_is_in_one_call_and_the_halving_is_logged(

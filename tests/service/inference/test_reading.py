@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from model.sentences import split_sentences
 from model.tokenizer import Tokenizer
+from service.inference.reading import Reading, best_that_fit, read, select_passages
 from service.predictor import SummarizeOptions
-from service.reading import Reading, best_that_fit, read, select_passages
 
 LIMIT = 24
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.tokenizer import DecodedSummary, EncodedText, Tokenizer
-from service.batches import (
+from service.inference.batches import (
     MOST_PADDING,
     option_arrays,
     padded_length,
@@ -21,8 +21,8 @@ from service.batches import (
     summary_of,
     token_arrays,
 )
+from service.inference.reading import Reading
 from service.predictor import Candidate, SummarizeOptions
-from service.reading import Reading
 
 SOURCE = Reading(
     source=EncodedText(

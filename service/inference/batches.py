@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.tokenizer import Tokenizer
-from service.calls import Arrays
+from service.inference.calls import Arrays
+from service.inference.reading import Reading
 from service.predictor import Candidate, SummarizeOptions, Summary
-from service.reading import Reading
 
 BUCKET = 64
 """Sources are padded to multiples of this: few shapes, so that kernels and numbers repeat."""

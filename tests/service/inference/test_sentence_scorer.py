@@ -9,9 +9,9 @@ import pytest
 
 from model.sentences import Chunk
 from service.errors import OutOfMemory
+from service.inference.sentence_scorer import SentenceScorer
+from service.inference.token_budget import TokenBudget
 from service.predictor import EngineCall
-from service.sentence_scorer import SentenceScorer
-from service.token_budget import TokenBudget
 
 LIMIT = 70
 

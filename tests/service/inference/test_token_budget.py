@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from service.token_budget import RECOVERY_S, TokenBudget
+from service.inference.token_budget import RECOVERY_S, TokenBudget
 
 
 class Clock:
