@@ -10,15 +10,15 @@ import orjson
 
 from model.tokenizer import Span
 from model.unsupported import unsupported_words
-from service.alignment import Alignment, merge_words, token_alignment
-from service.attention_view import DECIMALS, matrix_view, number, sources_view
 from service.errors import MatrixTooLarge, NonFiniteOutput
-from service.offsets import OffsetTable, OffsetUnit
 from service.predictor import ModelInfo, Summary
+from service.rendering.alignment import Alignment, merge_words, token_alignment
+from service.rendering.attention_view import DECIMALS, matrix_view, number, sources_view
+from service.rendering.offsets import OffsetTable, OffsetUnit
+from service.rendering.title_case import title_case
+from service.rendering.unsupported_view import unsupported_view
+from service.rendering.warning_rules import warnings_for
 from service.schemas import PredictRequest
-from service.title_case import title_case
-from service.unsupported_view import unsupported_view
-from service.warning_rules import warnings_for
 
 MAX_MATRIX_CELLS = 65_536
 """Attention weights in one response: 0.6 MB of JSON."""

@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from service.examples import PROBLEM_EXAMPLE
-from service.offsets import OffsetUnit
 from service.predictor import FinishReason, Support, Truncation
-from service.warning_rules import WarningName
+from service.rendering.offsets import OffsetUnit
+from service.rendering.warning_rules import WarningName
 
 MAX_INPUTS = 32
 MAX_BEAMS = 8

@@ -16,15 +16,15 @@ import numpy as np
 import orjson
 
 from model.unsupported import unsupported_words
-from service.alignment import token_alignment
-from service.attention_view import DECIMALS, matrix_view, sources_view
 from service.options import options_of
 from service.predictor import ModelInfo, Summary, TooLong
+from service.rendering.alignment import token_alignment
+from service.rendering.attention_view import DECIMALS, matrix_view, sources_view
+from service.rendering.unsupported_view import unsupported_view
+from service.rendering.warning_rules import warnings_for
 from service.saved_model import load_engine
 from service.schemas import PredictRequest
 from service.settings import Settings
-from service.unsupported_view import unsupported_view
-from service.warning_rules import warnings_for
 
 SETTING: dict[str, Any] = json.loads(os.environ.get("BENCH_SETTING", "{}"))
 """The batch setting of this run."""

@@ -11,10 +11,10 @@ from model.artifact import SALIENCY, SELF_ATTENTION
 from model.explanation.claims import ALWAYS_SERVED, LOOKED, earned_phrase
 from model.explanation.report import RELIANCE
 from model.explanation.report import evidence as measured_evidence
-from service.attention_view import number
 from service.errors import RuleBroken
 from service.explanation.schemas import MethodName
 from service.predictor import ModelInfo
+from service.rendering.attention_view import number
 
 METHODS: tuple[MethodName, ...] = get_args(MethodName)
 SLOW = frozenset({"leave_one_out", "ablation"})

@@ -18,8 +18,6 @@ from model.explanation.methods.removal import (
     source_reliance,
 )
 from model.explanation.scorer import Floats
-from service.alignment import Alignment, merge_words
-from service.attention_view import number
 from service.explanation.asked_model import AskedModel
 from service.explanation.catalogue import Offer
 from service.explanation.rows import (
@@ -32,6 +30,8 @@ from service.explanation.rows import (
     score_rows,
 )
 from service.explanation.subject import Subject
+from service.rendering.alignment import Alignment, merge_words
+from service.rendering.attention_view import number
 
 Entry = dict[str, Any]
 """An explanation as it is sent, without its method, target and evidence."""

@@ -8,16 +8,16 @@ from typing import Any
 import orjson
 
 from model.unsupported import unsupported_words
-from service.attention_view import rounded
 from service.explanation.asked_model import AskedModel
 from service.explanation.catalogue import Offer
 from service.explanation.methods import explanations_of, source_places, summary_places
 from service.explanation.subject import Subject
-from service.offsets import OffsetTable
 from service.prediction import source_use
 from service.predictor import ModelInfo
-from service.unsupported_view import unsupported_view
-from service.warning_rules import warnings_for
+from service.rendering.attention_view import rounded
+from service.rendering.offsets import OffsetTable
+from service.rendering.unsupported_view import unsupported_view
+from service.rendering.warning_rules import warnings_for
 
 
 def explained(

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from model.explanation.methods.copy_split import CopySplit
 from model.explanation.scorer import Floats
 from model.tokenizer import Span
-from service.attention_view import columns_of, largest, number
-from service.offsets import OffsetUnit
+from service.rendering.attention_view import columns_of, largest, number
+from service.rendering.offsets import OffsetUnit
 
 MOST_SOURCES = 32
 """In a row of the summary's attention."""

@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.rendering.warning_rules import WarningName
 from service.schemas import (
     ModelId,
     Problem,
@@ -15,7 +16,6 @@ from service.schemas import (
     SummaryRequest,
     UnsupportedWord,
 )
-from service.warning_rules import WarningName
 
 MethodName = Literal[
     "attention",

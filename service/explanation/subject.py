@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from model.explanation.document import Document, Units, make_document
 from model.explanation.scorer import Floats, Scores
 from model.tokenizer import Span
-from service.alignment import Alignment, merge_words, merged_spans, token_alignment
 from service.errors import RuleBroken
 from service.explanation.schemas import ExplainRequest
-from service.offsets import OffsetTable
 from service.predictor import Summary
-from service.title_case import title_case
+from service.rendering.alignment import Alignment, merge_words, merged_spans, token_alignment
+from service.rendering.offsets import OffsetTable
+from service.rendering.title_case import title_case
 
 
 @dataclass(frozen=True)

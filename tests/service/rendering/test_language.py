@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.language import looks_english
+from service.rendering.language import looks_english
 
 SENTENCES = {
     "es": "El ayuntamiento aprobó el martes un nuevo plan para construir una línea de tranvía.",

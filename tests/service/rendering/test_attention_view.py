@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.alignment import Alignment
-from service.attention_view import largest, matrix_view, sources_view
+from service.rendering.alignment import Alignment
+from service.rendering.attention_view import largest, matrix_view, sources_view
 
 WEIGHTS = st.lists(st.floats(0, 1), min_size=1, max_size=40).filter(lambda w: sum(w) > 0.1)
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.tokenizer import Span
-from service.alignment import Alignment, Array
-from service.offsets import OffsetTable, OffsetUnit
+from service.rendering.alignment import Alignment, Array
+from service.rendering.offsets import OffsetTable, OffsetUnit
 
 SOURCES_MASS = 0.95
 MAX_SOURCES = 5

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.tokenizer import word_spans
-from service.title_case import title_case
+from service.rendering.title_case import title_case
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.tokenizer import Span, word_spans
-from service.alignment import Alignment, merge_words
+from service.rendering.alignment import Alignment, merge_words
 
 TEXTS = st.text("ab, .'-\n\u00a0😀é日", min_size=1).filter(str.strip)
 

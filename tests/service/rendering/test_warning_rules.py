@@ -10,7 +10,7 @@ import pytest
 
 from model.unsupported import unsupported_words
 from service.predictor import Summary
-from service.warning_rules import warnings_for
+from service.rendering.warning_rules import warnings_for
 
 
 @pytest.fixture

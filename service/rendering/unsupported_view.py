@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from model.unsupported import CheckedWord
-from service.offsets import OffsetTable, OffsetUnit
-from service.title_case import title_case
+from service.rendering.offsets import OffsetTable, OffsetUnit
+from service.rendering.title_case import title_case
 
 
 def unsupported_view(

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.offsets import OffsetTable
+from service.rendering.offsets import OffsetTable
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]))
 

@@ -8,8 +8,8 @@ from typing import Literal
 from model.legal_status import escalates
 from model.tokenizer import word_spans
 from model.unsupported import CheckedWord
-from service.language import looks_english
 from service.predictor import ModelInfo, Summary
+from service.rendering.language import looks_english
 
 WarningName = Literal[
     "truncated",
