@@ -24,8 +24,8 @@ from service.app import LoadPredictor, create_app
 from service.engine_process import TARGET
 from service.http_protocol import http_protocol
 from service.interpreter import prepare_for_serving
-from service.logs import configure_logs
-from service.metrics import Metrics
+from service.observability.logs import configure_logs
+from service.observability.metrics import Metrics
 from service.predictor import DeviceUnavailable, Predictor
 from service.scheduled_predictor import ScheduledPredictor
 from service.settings import PREFIX, Settings

@@ -20,8 +20,8 @@ from service.errors import (
     ServiceError,
 )
 from service.explanation.desk import ExplanationDesk
-from service.metrics import Metrics
 from service.middleware import CatchAll, RequestContext, request_id_of
+from service.observability.metrics import Metrics
 from service.predictor import Predictor
 from service.problems import http_problem_response, problem_response, statuses_by_name
 from service.readiness import PredictorSlot

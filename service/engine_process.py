@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from service.engine import Handle, serving
-from service.logs import configure_logs
+from service.observability.logs import configure_logs
 from service.predictor import ModelInfo
 from service.saved_model import load_engine
 from service.settings import Settings

@@ -18,7 +18,7 @@ import yaml
 
 from service import VERSION
 from service.app import create_app
-from service.metrics import Metrics
+from service.observability.metrics import Metrics
 from service.predictor import ModelInfo
 from service.settings import Settings
 

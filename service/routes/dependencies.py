@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from fastapi import Request
 
 from service.explanation.desk import ExplanationDesk
-from service.metrics import Metrics
+from service.observability.metrics import Metrics
 from service.predictor import Predictor
 from service.readiness import PredictorSlot
 from service.settings import Settings

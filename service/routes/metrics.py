@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from service.metrics import Metrics
+from service.observability.metrics import Metrics
 from service.routes.dependencies import metrics_of
 
 router = APIRouter()

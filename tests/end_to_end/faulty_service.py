@@ -29,8 +29,8 @@ from model.tokenizer import Tokenizer
 from service.__main__ import serve
 from service.engine import Engine, Handle, serving
 from service.errors import OutOfMemory
-from service.logs import configure_logs
-from service.metrics import Metrics
+from service.observability.logs import configure_logs
+from service.observability.metrics import Metrics
 from service.predictor import ModelInfo, Predictor
 from service.scheduled_predictor import ScheduledPredictor
 from service.settings import Settings

@@ -12,7 +12,7 @@ import pytest
 
 from service.errors import DeadlinePassed, NonFiniteOutput, NotReady, TextTooLong
 from service.explanation.tasks import Scoring
-from service.metrics import Metrics
+from service.observability.metrics import Metrics
 from service.predictor import SummarizeOptions
 from service.scheduled_predictor import ScheduledPredictor
 from service.settings import Settings

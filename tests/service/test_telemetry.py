@@ -14,9 +14,9 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import Overloaded
-from service.logs import json_formatter
-from service.metrics import Metrics
 from service.middleware import CatchAll, RequestContext
+from service.observability.logs import json_formatter
+from service.observability.metrics import Metrics
 from service.telemetry import Telemetry
 
 Predict = Callable[..., Awaitable[httpx.Response]]

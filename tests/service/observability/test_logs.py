@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 import structlog
 
-from service.logs import FIELDS, json_formatter
+from service.observability.logs import FIELDS, json_formatter
 
 PROCESS = """
 import logging, warnings
-from service.logs import configure_logs
+from service.observability.logs import configure_logs
 configure_logs("info")
 import tensorflow as tf
 from absl import logging as absl_logging

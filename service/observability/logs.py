@@ -9,7 +9,7 @@ from typing import Any
 import structlog
 from structlog.typing import EventDict, Processor
 
-from service.log_writer import LogWriter
+from service.observability.log_writer import LogWriter
 
 _STDOUT = 1
 

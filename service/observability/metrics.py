@@ -14,7 +14,12 @@ from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
 from service import VERSION
-from service.collectors import LogCollector, ModelCollector, WithoutBirthdays, WorkersCollector
+from service.observability.collectors import (
+    LogCollector,
+    ModelCollector,
+    WithoutBirthdays,
+    WorkersCollector,
+)
 from service.predictor import EngineCall, EngineState, ModelInfo, WorkerHealth
 from service.workers.slot import WorkerEvent
 

@@ -11,7 +11,7 @@ from contextlib import suppress
 
 import pytest
 
-from service.log_writer import LogWriter
+from service.observability.log_writer import LogWriter
 
 MAX_LINES = 5
 
