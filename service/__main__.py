@@ -22,7 +22,7 @@ from pydantic import ValidationError
 
 from service.app import LoadPredictor, create_app
 from service.engine_process import TARGET
-from service.http_protocol import http_protocol
+from service.http.protocol import http_protocol
 from service.interpreter import prepare_for_serving
 from service.observability.logs import configure_logs
 from service.observability.metrics import Metrics

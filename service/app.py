@@ -20,10 +20,10 @@ from service.errors import (
     ServiceError,
 )
 from service.explanation.desk import ExplanationDesk
-from service.middleware import CatchAll, RequestContext, request_id_of
+from service.http.middleware import CatchAll, RequestContext, request_id_of
+from service.http.problems import http_problem_response, problem_response, statuses_by_name
 from service.observability.metrics import Metrics
 from service.predictor import Predictor
-from service.problems import http_problem_response, problem_response, statuses_by_name
 from service.readiness import PredictorSlot
 from service.routes import explain, predict, probes
 from service.routes import metrics as metrics_route

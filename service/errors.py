@@ -20,7 +20,7 @@ ServiceError
 └── InternalError            500  a fault of ours, of which nothing is shown
     └── NonFiniteOutput           the model returned NaN or infinity
 
-Raised anywhere in the service, by code that knows no HTTP; the statuses are given in `problems`.
+Raised anywhere in the service, by code that knows no HTTP; `http.problems` gives the statuses.
 Messages never repeat what the client sent.
 """
 

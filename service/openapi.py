@@ -7,7 +7,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from service.explanation.schemas import ExplainRequest
-from service.problems import PROBLEM_MEDIA_TYPE
+from service.http.problems import PROBLEM_MEDIA_TYPE
 from service.schemas import PredictRequest, Problem, SummaryRequest
 
 RETRY_AFTER = {

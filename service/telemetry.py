@@ -16,11 +16,11 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import ServiceError
+from service.http.problems import status_of
 from service.observability.logs import FIELDS
 from service.observability.metrics import Metrics
 from service.observability.trace_context import TraceContext, trace_context
 from service.predictor import Summary
-from service.problems import status_of
 
 log = logging.getLogger(__name__)
 

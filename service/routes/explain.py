@@ -10,20 +10,20 @@ import orjson
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from service.client import CLIENT_LEFT, ClientLeft, timeout_of, unless_left
 from service.errors import ServiceError, TextTooLong
 from service.explanation.catalogue import check_methods, offers, refusals
 from service.explanation.desk import ExplanationDesk, Question, check_rules, subjects_of
 from service.explanation.examples import REQUEST_EXAMPLES, RESPONSE_EXAMPLE
 from service.explanation.response import progress
 from service.explanation.schemas import Accepted, ExplainRequest, ExplainResponse, Progress
-from service.middleware import request_id_of
+from service.http.client import CLIENT_LEFT, ClientLeft, timeout_of, unless_left
+from service.http.middleware import request_id_of
+from service.http.problems import problem_of
+from service.http.request_body import check_as, read_json
 from service.openapi import json_body, problems
 from service.options import options_of
 from service.predictor import Predictor
-from service.problems import problem_of
 from service.readiness import PredictorSlot
-from service.request_body import check_as, read_json
 from service.routes.dependencies import desk_of, leased_predictor, settings_of, slot_of
 from service.routes.predict import TIMEOUT_PARAMETER
 from service.settings import Settings

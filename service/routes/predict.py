@@ -10,16 +10,16 @@ from anyio import to_thread
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
-from service.client import CLIENT_LEFT, TIMEOUT_HEADER, ClientLeft, timeout_of, unless_left
 from service.errors import TextTooLong
 from service.examples import REQUEST_EXAMPLES, RESPONSE_EXAMPLE
 from service.explanation.desk import audits_of
-from service.middleware import request_id_of
+from service.http.client import CLIENT_LEFT, TIMEOUT_HEADER, ClientLeft, timeout_of, unless_left
+from service.http.middleware import request_id_of
+from service.http.request_body import check_request, read_json
 from service.openapi import json_body, problems
 from service.options import options_of
 from service.prediction import render
 from service.readiness import PredictorSlot
-from service.request_body import check_request, read_json
 from service.routes.dependencies import leased_predictor, settings_of, slot_of
 from service.schemas import PredictRequest, PredictResponse
 from service.settings import Settings

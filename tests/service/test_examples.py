@@ -7,7 +7,7 @@ import pytest
 from service.examples import REQUEST_EXAMPLES, RESPONSE_EXAMPLE, TEXT
 from service.explanation import examples as explain_examples
 from service.explanation.schemas import ExplainRequest, ExplainResponse
-from service.request_body import check_as, check_request
+from service.http.request_body import check_as, check_request
 from service.schemas import PredictResponse
 
 

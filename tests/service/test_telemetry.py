@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import Overloaded
-from service.middleware import CatchAll, RequestContext
+from service.http.middleware import CatchAll, RequestContext
 from service.observability.logs import json_formatter
 from service.observability.metrics import Metrics
 from service.telemetry import Telemetry

@@ -13,9 +13,9 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families as families
 
 from service.errors import ServiceError
+from service.http.problems import statuses_by_name
 from service.observability.metrics import STAGES, Metrics
 from service.predictor import EngineCall, EngineState, ModelInfo, WorkerHealth
-from service.problems import statuses_by_name
 from service.workers.slot import WorkerEvent
 
 TYPES = {"counter", "gauge", "histogram", "summary", "untyped"}

@@ -11,7 +11,7 @@ import pytest
 
 from service.app import create_app
 from service.errors import MalformedRequest, RuleBroken
-from service.request_body import check_request, parse_json
+from service.http.request_body import check_request, parse_json
 from service.settings import Settings
 
 JSON = {"Content-Type": "application/json"}

@@ -8,7 +8,7 @@ import pytest
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.middleware import CatchAll, RequestContext
+from service.http.middleware import CatchAll, RequestContext
 
 START: Message = {"type": "http.response.start", "status": 200, "headers": []}
 

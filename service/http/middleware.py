@@ -12,7 +12,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.errors import InternalError
-from service.problems import problem_response
+from service.http.problems import problem_response
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 
-from service.connection_limit import RESERVED_DESCRIPTORS, ConnectionLimit, available_places
+from service.http.connection_limit import RESERVED_DESCRIPTORS, ConnectionLimit, available_places
 
 
 @dataclass(eq=False)

@@ -13,7 +13,7 @@ from service.errors import (
     ServiceError,
     TextTooLong,
 )
-from service.problems import problem_response, status_of
+from service.http.problems import problem_response, status_of
 
 
 @pytest.mark.parametrize(

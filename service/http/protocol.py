@@ -18,7 +18,6 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
-from service.connection_limit import ConnectionLimit, available_places
 from service.errors import (
     HeadersTooLarge,
     MalformedRequest,
@@ -26,7 +25,8 @@ from service.errors import (
     ServiceError,
     TooManyConnections,
 )
-from service.problems import problem_response
+from service.http.connection_limit import ConnectionLimit, available_places
+from service.http.problems import problem_response
 from service.settings import Settings
 
 OnRefusal = Callable[[ServiceError, str], None]

@@ -10,8 +10,8 @@ import pytest
 from fastapi import FastAPI
 from starlette.requests import Request
 
-from service.client import ClientLeft, timeout_of, unless_left
 from service.errors import RuleBroken
+from service.http.client import ClientLeft, timeout_of, unless_left
 
 
 @pytest.mark.parametrize(
