@@ -31,7 +31,7 @@ from service.scheduled_predictor import ScheduledPredictor
 from service.settings import PREFIX, Settings
 from service.settings_page import settings_page
 from service.telemetry import tell_unread
-from service.versions import pinned
+from service.versions.directory import pinned
 
 EXIT_LOAD_FAILED = 1
 EXIT_BAD_SETTINGS = 2

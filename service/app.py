@@ -24,13 +24,13 @@ from service.http.middleware import CatchAll, RequestContext, request_id_of
 from service.http.problems import http_problem_response, problem_response, statuses_by_name
 from service.observability.metrics import Metrics
 from service.predictor import Predictor
-from service.readiness import PredictorSlot
 from service.routes import explain, predict, probes
 from service.routes import metrics as metrics_route
 from service.routes.web import add_web_page
 from service.settings import Settings
 from service.telemetry import Telemetry
-from service.version_watch import VersionWatch
+from service.versions.readiness import PredictorSlot
+from service.versions.watch import VersionWatch
 
 DESCRIPTION = "One-line summaries of English texts, with the attention behind every word."
 

@@ -26,7 +26,7 @@ from service.inference.batches import padded_length, source_arrays
 from service.inference.calls import Arrays, Signature
 from service.predictor import ModelInfo, SummarizeOptions
 from service.settings import Settings
-from service.versions import artifact_directory
+from service.versions.directory import artifact_directory
 
 log = logging.getLogger(__name__)
 

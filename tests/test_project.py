@@ -279,6 +279,7 @@ def test_no_import_rule_is_broken(tree: Path) -> None:
         ("service/rendering/offsets.py", "from service.rendering import attention_view", "6d"),
         ("service/observability/log_writer.py", "from service.observability import logs", "6e"),
         ("service/http/problems.py", "from service.http import middleware", "6f"),
+        ("service/versions/readiness.py", "from service.versions import watch", "6g"),
     ],
 )
 def test_each_import_rule_can_be_broken(tree: Path, module: str, forbidden: str, rule: str) -> None:

@@ -10,8 +10,8 @@ from fastapi import Request
 from service.explanation.desk import ExplanationDesk
 from service.observability.metrics import Metrics
 from service.predictor import Predictor
-from service.readiness import PredictorSlot
 from service.settings import Settings
+from service.versions.readiness import PredictorSlot
 
 
 def slot_of(request: Request) -> PredictorSlot:

@@ -23,11 +23,11 @@ from service.http.request_body import check_as, read_json
 from service.openapi import json_body, problems
 from service.options import options_of
 from service.predictor import Predictor
-from service.readiness import PredictorSlot
 from service.routes.dependencies import desk_of, leased_predictor, settings_of, slot_of
 from service.routes.predict import TIMEOUT_PARAMETER
 from service.settings import Settings
 from service.telemetry import record_of, slowest_stages
+from service.versions.readiness import PredictorSlot
 
 router = APIRouter()
 

@@ -19,11 +19,11 @@ from service.http.request_body import check_request, read_json
 from service.openapi import json_body, problems
 from service.options import options_of
 from service.prediction import render
-from service.readiness import PredictorSlot
 from service.routes.dependencies import leased_predictor, settings_of, slot_of
 from service.schemas import PredictRequest, PredictResponse
 from service.settings import Settings
 from service.telemetry import record_of, slowest_stages
+from service.versions.readiness import PredictorSlot
 
 router = APIRouter()
 

@@ -15,10 +15,10 @@ from service.explanation.schemas import MethodName
 from service.openapi import problems
 from service.prediction import MAX_MATRIX_CELLS
 from service.predictor import ModelInfo
-from service.readiness import PredictorSlot
 from service.routes.dependencies import settings_of, slot_of
 from service.schemas import MAX_BEAMS, MAX_CANDIDATES, MAX_INPUTS, MAX_KEY_SENTENCES, ModelId
 from service.settings import Settings
+from service.versions.readiness import PredictorSlot
 
 router = APIRouter()
 

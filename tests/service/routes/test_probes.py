@@ -14,9 +14,9 @@ from fastapi import FastAPI
 from model.artifact import ArtifactError
 from service.app import create_app
 from service.predictor import DeviceUnavailable, WorkerHealth
-from service.readiness import PATIENCE_S
 from service.routes.probes import UNABLE_S
 from service.settings import Settings
+from service.versions.readiness import PATIENCE_S
 
 
 @asynccontextmanager

@@ -14,8 +14,8 @@ from typing import Literal
 
 from model.artifact import ArtifactError
 from service.predictor import DeviceUnavailable, Predictor
-from service.readiness import PredictorSlot
-from service.versions import Version, versions_under
+from service.versions.directory import Version, versions_under
+from service.versions.readiness import PredictorSlot
 
 log = logging.getLogger(__name__)
 

@@ -14,10 +14,10 @@ from model import artifact
 from model.artifact import ArtifactError
 from service.errors import NotReady
 from service.predictor import DeviceUnavailable, Predictor
-from service.readiness import PredictorSlot
 from service.settings import Settings
-from service.version_watch import VersionWatch
-from service.versions import artifact_directory, pinned, versions_under
+from service.versions.directory import artifact_directory, pinned, versions_under
+from service.versions.readiness import PredictorSlot
+from service.versions.watch import VersionWatch
 from tests.service.conftest import INFO, FakePredictor
 
 
