@@ -21,6 +21,7 @@ from fastapi import FastAPI
 from pydantic import ValidationError
 
 from service.app import LoadPredictor, create_app
+from service.documentation.settings_page import settings_page
 from service.engine_process import TARGET
 from service.http.protocol import http_protocol
 from service.interpreter import prepare_for_serving
@@ -29,7 +30,6 @@ from service.observability.metrics import Metrics
 from service.predictor import DeviceUnavailable, Predictor
 from service.scheduled_predictor import ScheduledPredictor
 from service.settings import PREFIX, Settings
-from service.settings_page import settings_page
 from service.telemetry import tell_unread
 from service.versions.directory import pinned
 

@@ -14,8 +14,9 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.responses import Response
 
-from service import VERSION, openapi
-from service.docs_pages import add_docs_pages
+from service import VERSION
+from service.documentation import openapi
+from service.documentation.pages import add_docs_pages
 from service.errors import (
     ServiceError,
 )
@@ -95,7 +96,7 @@ def create_app(
         license_info={"name": "Apache License 2.0", "identifier": "Apache-2.0"},
         generate_unique_id_function=lambda route: route.name,
         responses=openapi.problems(ANY_ROUTE),
-        # FastAPI's pages load their scripts from another host; docs_pages has ours.
+        # FastAPI's pages load their scripts from another host; documentation.pages has ours.
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,

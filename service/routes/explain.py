@@ -10,6 +10,7 @@ import orjson
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
+from service.documentation.openapi import json_body, problems
 from service.errors import ServiceError, TextTooLong
 from service.explanation.catalogue import check_methods, offers, refusals
 from service.explanation.desk import ExplanationDesk, Question, check_rules, subjects_of
@@ -20,7 +21,6 @@ from service.http.client import CLIENT_LEFT, ClientLeft, timeout_of, unless_left
 from service.http.middleware import request_id_of
 from service.http.problems import problem_of
 from service.http.request_body import check_as, read_json
-from service.openapi import json_body, problems
 from service.options import options_of
 from service.predictor import Predictor
 from service.routes.dependencies import desk_of, leased_predictor, settings_of, slot_of

@@ -10,13 +10,13 @@ from anyio import to_thread
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
+from service.documentation.openapi import json_body, problems
 from service.errors import TextTooLong
 from service.examples import REQUEST_EXAMPLES, RESPONSE_EXAMPLE
 from service.explanation.desk import audits_of
 from service.http.client import CLIENT_LEFT, TIMEOUT_HEADER, ClientLeft, timeout_of, unless_left
 from service.http.middleware import request_id_of
 from service.http.request_body import check_request, read_json
-from service.openapi import json_body, problems
 from service.options import options_of
 from service.prediction import render
 from service.routes.dependencies import leased_predictor, settings_of, slot_of

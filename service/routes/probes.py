@@ -9,10 +9,10 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 
 from service import VERSION
+from service.documentation.openapi import problems
 from service.errors import NotReady
 from service.explanation.catalogue import offers, refusals
 from service.explanation.schemas import MethodName
-from service.openapi import problems
 from service.prediction import MAX_MATRIX_CELLS
 from service.predictor import ModelInfo
 from service.routes.dependencies import settings_of, slot_of

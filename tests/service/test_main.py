@@ -19,9 +19,9 @@ import pytest
 
 from model.artifact import ArtifactError
 from service.__main__ import serve
+from service.documentation.settings_page import settings_page
 from service.predictor import DeviceUnavailable
 from service.settings import Settings
-from service.settings_page import settings_page
 from service.stop_signals import STOPS
 
 ROOT = Path(__file__).parents[2]

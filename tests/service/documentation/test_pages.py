@@ -7,7 +7,7 @@ import re
 import httpx
 import pytest
 
-from service.docs_pages import FILES, REDOC_LOGO
+from service.documentation.pages import FILES, REDOC_LOGO
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from service.documentation.settings_page import bound_of, settings_page, unit_of
 from service.settings import Settings
-from service.settings_page import bound_of, settings_page, unit_of
 
 NUMBERS = [
     name for name, field in Settings.model_fields.items() if field.annotation in (int, float)
