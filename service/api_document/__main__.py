@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any, NoReturn
 
+from service.api_document.compatibility import breaking_changes, may_break
 from service.app import create_app
-from service.compatibility import breaking_changes, may_break
 from service.settings import Settings
 
 

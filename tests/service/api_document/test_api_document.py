@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from service.api_document import current_document, main, objections, rendered
-from service.compatibility import breaking_changes
+from service.api_document.__main__ import current_document, main, objections, rendered
+from service.api_document.compatibility import breaking_changes
 
 Json = dict[str, Any]
 
-COMMITTED = Path(__file__).parents[2] / "docs/openapi.json"
+COMMITTED = Path(__file__).parents[3] / "docs/openapi.json"
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from service.schema_fit import Json, SchemaFit
+from service.api_document.schema_fit import Json, SchemaFit
 
 
 def breaking_changes(old: Json, new: Json) -> list[str]:

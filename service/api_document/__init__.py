@@ -1,0 +1,1 @@
+"""The API's document as it is committed, and what would break its clients."""
