@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from model.attention import Tensor
 from model.choices import gather
-from model.tokenizer import EOS_ID, REPLACEMENT
+from model.subwords.byte_level import REPLACEMENT
+from model.tokenizer import EOS_ID
 from model.watched_words import WatchedWords, watched_words
 
 _GLUE = ".,'\u2019"

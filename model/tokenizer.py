@@ -6,19 +6,18 @@ Byte-level BPE through `tokenizers`. Knows neither TensorFlow nor Keras.
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from itertools import pairwise
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import regex
 import tokenizers
-from tokenizers import decoders, models, normalizers, pre_tokenizers, trainers
 
-from model.merge_dropout import MergeDropout
+from model.subwords.byte_level import decode_utf8, token_bytes
+from model.subwords.merge_dropout import MergeDropout
+from model.subwords.vocabulary import learn, merges_of, token_of
 
 Span = tuple[int, int]
 """Half-open [start, end) in code points."""
@@ -30,8 +29,6 @@ NUM_SPARE_STARTS = 4
 
 _LONGEST_CUT_WORD = 16
 """Tokens given up at the end of a text that is cut, so that half a name is not taken for one."""
-
-REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 
 
 @dataclass(frozen=True)
@@ -74,7 +71,8 @@ class Tokenizer:
         backend.encode_special_tokens = True
         self._backend = backend
         self._dropouts: dict[float, MergeDropout] = {}
-        self._bytes = [_token_bytes(_token(backend, i)) for i in range(self.vocab_size)]
+        tokens = (token_of(backend, i) for i in range(self.vocab_size))
+        self._bytes = [b"" if _is_special(token) else token_bytes(token) for token in tokens]
 
     @classmethod
     def load(cls, path: Path) -> Tokenizer:
@@ -88,15 +86,7 @@ class Tokenizer:
         """Learns merges from both sides; ids are ordered by how often targets use them."""
         starts = [start_token(style) for style in styles]
         starts += [start_token(f"spare-{i}") for i in range(NUM_SPARE_STARTS)]
-        backend = _untrained()
-        trainer = trainers.BpeTrainer(
-            vocab_size=vocab_size,
-            special_tokens=[PAD, EOS, MASK, *starts],
-            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-            show_progress=False,
-        )
-        backend.train_from_iterator(chain(sources, targets), trainer)
-        return cls(_ordered_by_use(backend, targets, num_special=3 + len(starts)))
+        return cls(learn(sources, targets, [PAD, EOS, MASK, *starts], vocab_size))
 
     def to_json(self) -> str:
         """What `save` writes."""
@@ -114,7 +104,7 @@ class Tokenizer:
     @property
     def styles(self) -> list[str]:
         """The styles that have a start token, spare ones left out."""
-        tokens = (_token(self._backend, i) for i in range(MASK_ID + 1, self.vocab_size))
+        tokens = (token_of(self._backend, i) for i in range(MASK_ID + 1, self.vocab_size))
         named = [token[7:-1] for token in tokens if token.startswith("<start:")]
         return [style for style in named if not style.startswith("spare-")]
 
@@ -135,7 +125,7 @@ class Tokenizer:
         Raises:
             KeyError: all spare start tokens are taken.
         """
-        tokens = [_token(self._backend, i) for i in range(self.vocab_size)]
+        tokens = [token_of(self._backend, i) for i in range(self.vocab_size)]
         spare = next((t for t in tokens if t.startswith(start_token("spare-")[:-1])), None)
         if spare is None:
             raise KeyError(f"no start token is left for style {style!r}; there are {self.styles}")
@@ -193,7 +183,7 @@ class Tokenizer:
 
     def _merge_dropout(self, rate: float) -> MergeDropout:
         if rate not in self._dropouts:
-            merges = {pair: rank for rank, pair in enumerate(_merges(self._backend))}
+            merges = {pair: rank for rank, pair in enumerate(merges_of(self._backend))}
             vocab = self._backend.get_vocab(with_added_tokens=False)
             self._dropouts[rate] = MergeDropout(merges, vocab, rate)
         return self._dropouts[rate]
@@ -205,7 +195,7 @@ class Tokenizer:
         U+FFFD shared by its tokens.
         """
         pieces = [self._bytes[token_id] for token_id in ids]
-        text, byte_spans = _decode_utf8(b"".join(pieces))
+        text, byte_spans = decode_utf8(b"".join(pieces))
         lead = len(text) - len(text.lstrip())
         stripped = text.strip()
         spans, position = [], 0
@@ -216,39 +206,6 @@ class Tokenizer:
             moved = (_clip(start - lead, len(stripped)), _clip(end - lead, len(stripped)))
             spans.append(_trimmed(stripped, moved))
         return DecodedSummary(stripped, spans)
-
-
-def _untrained() -> tokenizers.Tokenizer:
-    backend = tokenizers.Tokenizer(models.BPE())
-    collapse = normalizers.Replace(tokenizers.Regex(r"\s+"), " ")
-    backend.normalizer = normalizers.Sequence([normalizers.Strip(), collapse])
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
-    backend.decoder = decoders.ByteLevel()
-    return backend
-
-
-def _ordered_by_use(
-    backend: tokenizers.Tokenizer, targets: Sequence[str], num_special: int
-) -> tokenizers.Tokenizer:
-    """The same merges with ids by falling use in targets, so that a shortlist is a slice."""
-    encodings = backend.encode_batch_fast(list(targets), add_special_tokens=False)
-    uses = Counter(token_id for encoding in encodings for token_id in encoding.ids)
-    ordinary = range(num_special, backend.get_vocab_size())
-    order = [*range(num_special), *sorted(ordinary, key=lambda i: (-uses[i], i))]
-    vocab = {_token(backend, old): new for new, old in enumerate(order)}
-    merges = _merges(backend)
-    ordered = _untrained()
-    ordered.model = models.BPE(vocab=vocab, merges=merges)
-    ordered.add_special_tokens([_token(backend, i) for i in range(num_special)])
-    return ordered
-
-
-def _token(backend: tokenizers.Tokenizer, token_id: int) -> str:
-    return cast(str, backend.id_to_token(token_id))  # None only beyond the vocabulary
-
-
-def _merges(backend: tokenizers.Tokenizer) -> list[tuple[str, str]]:
-    return [tuple(pair) for pair in json.loads(backend.to_str())["model"]["merges"]]
 
 
 def before_cut_word(text: str, spans: Sequence[Span], kept: int) -> int:
@@ -268,6 +225,10 @@ def before_cut_word(text: str, spans: Sequence[Span], kept: int) -> int:
     return kept
 
 
+def _is_special(token: str) -> bool:
+    return token in (PAD, EOS, MASK) or token.startswith("<start:")
+
+
 def _trimmed(text: str, span: Span) -> Span:
     """The span without leading whitespace, unless it is nothing else."""
     start, end = span
@@ -278,47 +239,3 @@ def _trimmed(text: str, span: Span) -> Span:
 
 def _clip(position: int, length: int) -> int:
     return min(max(position, 0), length)
-
-
-def _byte_alphabet() -> dict[str, int]:
-    """GPT-2's printable stand-ins for the 256 bytes, as the ByteLevel pre-tokenizer uses them."""
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    others = [byte for byte in range(256) if byte not in printable]
-    stand_ins = {chr(byte): byte for byte in printable}
-    return stand_ins | {chr(256 + i): byte for i, byte in enumerate(others)}
-
-
-_ALPHABET = _byte_alphabet()
-
-
-def _token_bytes(token: str) -> bytes:
-    if token in (PAD, EOS, MASK) or token.startswith("<start:"):
-        return b""
-    return bytes(_ALPHABET[character] for character in token)
-
-
-def _decode_utf8(data: bytes) -> tuple[str, list[Span]]:
-    """The text, and for every byte the span of the character that it belongs to."""
-    characters: list[str] = []
-    spans: list[Span] = []
-    position = 0
-    while position < len(data):
-        length = _character_length(data, position)
-        if length:
-            characters.append(data[position : position + length].decode())
-        elif not (spans and spans[-1][1] == len(characters) and characters[-1] == REPLACEMENT):
-            characters.append(REPLACEMENT)
-        spans += [(len(characters) - 1, len(characters))] * max(length, 1)
-        position += max(length, 1)
-    return "".join(characters), spans
-
-
-def _character_length(data: bytes, position: int) -> int:
-    """The bytes of the valid character that begins here, or 0."""
-    for length in range(1, 5):
-        try:
-            decoded = data[position : position + length].decode()
-        except UnicodeDecodeError:
-            continue
-        return length if len(decoded) == 1 else 0
-    return 0

@@ -9,12 +9,12 @@ import regex
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from model.subwords.byte_level import REPLACEMENT
 from model.tokenizer import (
     EOS_ID,
     MASK_ID,
     NUM_SPARE_STARTS,
     PAD_ID,
-    REPLACEMENT,
     EncodedText,
     Tokenizer,
     word_spans,

@@ -6,7 +6,7 @@ from random import Random
 import numpy as np
 import pytest
 
-from model.merge_dropout import MergeDropout, segment
+from model.subwords.merge_dropout import MergeDropout, segment
 from model.tokenizer import Tokenizer
 
 MERGES = {("a", "b"): 0, ("c", "d"): 1, ("ab", "cd"): 2}
