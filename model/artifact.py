@@ -8,22 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
+
+from model.seal import SealError, read_sealed, write_sealed
 
 SAVED_MODEL = "saved_model"
 TOKENIZER = "tokenizer.json"
 GOLDEN = "golden.jsonl"
 MODEL_CARD = "MODEL_CARD.md"
 MANIFEST = "manifest.json"
-
-_SEAL = "manifest_sha256"
-_SEALED = re.compile(rb'"manifest_sha256": "([0-9a-f]{64})"')
-_ZEROS = "0" * 64
 
 SUMMARIZE = "summarize"
 SCORE = "score"
@@ -199,17 +195,7 @@ def model_digest(directory: Path) -> str:
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:
     """Seals the artifact: writes `manifest.json` atomically, with its own digest inside."""
-    unsealed = json.dumps(
-        {**asdict(manifest), _SEAL: _ZEROS}, ensure_ascii=False, indent=2, sort_keys=True
-    )
-    seal = hashlib.sha256(unsealed.encode()).hexdigest()
-    sealed = unsealed.replace(f'"{_SEAL}": "{_ZEROS}"', f'"{_SEAL}": "{seal}"')
-    temporary = directory / f".{MANIFEST}.{os.getpid()}"
-    with temporary.open("w", encoding="utf-8", newline="") as file:
-        file.write(sealed)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(directory / MANIFEST)
+    write_sealed(directory / MANIFEST, asdict(manifest))
 
 
 def read_manifest(directory: Path, verify: bool = True) -> Manifest:
@@ -223,11 +209,10 @@ def read_manifest(directory: Path, verify: bool = True) -> Manifest:
         ArtifactError: anything is missing, added or changed.
     """
     try:
-        raw = (directory / MANIFEST).read_bytes()
-    except OSError as error:
-        raise ArtifactError(f"{MANIFEST} can't be read: {error.strerror}") from error
-    _check_seal(raw)
-    manifest = _parse_manifest(raw)
+        values = read_sealed(directory / MANIFEST)
+    except SealError as error:
+        raise ArtifactError(str(error)) from error
+    manifest = _as_manifest(values)
     if verify:
         _check_files(directory, manifest)
     return manifest
@@ -272,20 +257,7 @@ def _files_under(directory: Path) -> dict[str, Path]:
     return dict(sorted((path.relative_to(directory).as_posix(), path) for path in paths))
 
 
-def _check_seal(raw: bytes) -> None:
-    """Refuses a manifest of which any byte changed since it was written."""
-    seals = list(_SEALED.finditer(raw))
-    if len(seals) != 1:
-        raise ArtifactError(f"{MANIFEST} must hold one {_SEAL}; found {len(seals)}")
-    start, end = seals[0].span(1)
-    unsealed = raw[:start] + _ZEROS.encode() + raw[end:]
-    if hashlib.sha256(unsealed).hexdigest().encode() != seals[0][1]:
-        raise ArtifactError(f"{MANIFEST} was changed: its {_SEAL} doesn't match")
-
-
-def _parse_manifest(raw: bytes) -> Manifest:
-    values = json.loads(raw)  # sealed, hence the JSON that write_manifest wrote
-    del values[_SEAL]
+def _as_manifest(values: dict[str, Any]) -> Manifest:
     known = {one.name for one in fields(Manifest)}
     required = {one.name for one in fields(Manifest) if one.default_factory is MISSING}
     if wrong := sorted((values.keys() - known) | (required - values.keys())):
