@@ -14,7 +14,7 @@ from model.lead_oracle import HIDDEN, lead_oracle
 from model.readers import Example
 from model.sentences import sentence_ids, split_sentences
 from model.tokenizer import EOS_ID, MASK_ID, PAD_ID, Span, Tokenizer
-from model.truecasing import Truecaser
+from model.words.truecasing import Truecaser
 
 SUMMARY_BUCKET = 4
 """Summaries are padded to multiples of this: each new shape costs seconds of tracing."""

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 from keras import ops, tree
 
 from model.attention import Tensor
-from model.choices import Choices, Offer, all_tokens, gather, pick
-from model.filters import IMPOSSIBLE, Filter, Moment, SearchOptions
+from model.steering.choices import Choices, Offer, all_tokens, gather, pick
+from model.steering.filters import IMPOSSIBLE, Filter, Moment, SearchOptions
 from model.tokenizer import EOS_ID, PAD_ID
 
 HEADWAY = 6

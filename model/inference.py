@@ -7,14 +7,14 @@ from typing import NamedTuple
 
 from keras import ops
 
-from model import utf8
 from model.attention import Tensor
-from model.choices import Choices, choices_for
 from model.decoding import Found, State, search
-from model.filters import Filter, NeverTokens, NoRepeatedNgrams, SearchOptions, ValidUtf8
+from model.steering import utf8
+from model.steering.choices import Choices, choices_for
+from model.steering.filters import Filter, NeverTokens, NoRepeatedNgrams, SearchOptions, ValidUtf8
+from model.steering.support import SupportedNames
+from model.steering.support_tables import support_tables
 from model.summarizer import LOG_FLOOR, Prediction, Score, Source, Summarizer, score
-from model.support import SupportedNames
-from model.support_tables import support_tables
 from model.tokenizer import EOS_ID, PAD_ID, Tokenizer
 
 REPEATED_NGRAM = 3

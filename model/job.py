@@ -27,8 +27,8 @@ from model.progress import Progress, report
 from model.readers import DataError, Example
 from model.summarizer import Summarizer
 from model.tokenizer import Tokenizer
-from model.truecasing import Truecaser
 from model.validation import ROUGE_NAMES, measure
+from model.words.truecasing import Truecaser
 
 TOKENIZER_SAMPLE = 40_000
 TRUECASER_SAMPLE = 20_000

@@ -24,8 +24,8 @@ from model.encoder import SummarizerConfig
 from model.explanation.sanity import ScorerOf
 from model.explanation.scorer import Floats, Ids, Mask, Scores
 from model.exported_scorer import CASCADE, shuffled
-from model.filters import SearchOptions
 from model.inference import Inference
+from model.steering.filters import SearchOptions
 from model.summarizer import Score, Summarizer
 from model.tokenizer import PAD_ID, Tokenizer
 

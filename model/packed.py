@@ -21,7 +21,7 @@ from model.lead_oracle import CHOSEN, HIDDEN, lead_oracle
 from model.readers import Example, read_examples
 from model.sentences import split_sentences
 from model.tokenizer import EOS_ID, Tokenizer
-from model.truecasing import Truecaser
+from model.words.truecasing import Truecaser
 
 SENTENCE_BIT = 1 << 15
 """Set on the first token of each sentence; the other bits are the token's id."""

@@ -8,9 +8,9 @@ from typing import Any
 import tensorflow as tf
 
 from model import artifact
-from model.filters import SearchOptions
 from model.graph.summarize import Summarizing
 from model.inference import Inference
+from model.steering.filters import SearchOptions
 
 PRECISION = "float32"
 """What an export computes in, whatever its training computed in."""

@@ -13,9 +13,9 @@ from math import sqrt
 from statistics import NormalDist
 
 from model.legal_status import charges, escalates
-from model.truecasing import Truecaser
 from model.unsupported import checked_words
-from model.usual_case import UsualCase
+from model.words.truecasing import Truecaser
+from model.words.usual_case import UsualCase
 
 _Z = NormalDist().inv_cdf(0.975)
 

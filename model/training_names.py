@@ -10,8 +10,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from model.unsupported import SupportingText
-from model.usual_case import UsualCase
-from model.word_forms import WordKind, read_words
+from model.words.usual_case import UsualCase
+from model.words.word_forms import WordKind, read_words
 
 _TITLES = (
     r"Rep(?:resentative)?s?|Sen(?:ator)?s?|Congress(?:man|woman|men|members?)|Gov(?:ernor)?s?"

@@ -1,8 +1,8 @@
 """Names and numbers of a summary that its text does not have.
 
 It compares words, not meanings: a name that the text has of somebody else is supported. What it
-finds is what a reader would look for in the text in vain. `model/support.py` is the rule of the
-search against such words; this is the measure, on finished summaries of any origin.
+finds is what a reader would look for in the text in vain. `model/steering/support.py` is the rule
+of the search against such words; this is the measure, on finished summaries of any origin.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from itertools import chain
 from typing import Literal, NamedTuple
 
-from model.abbreviations import ENGLISH_WORDS, INITIALS, PHRASES, SHORT_WORDS
 from model.tokenizer import Span
-from model.usual_case import UsualCase, stem
-from model.word_forms import Word, WordKind, read_words
+from model.words.abbreviations import ENGLISH_WORDS, INITIALS, PHRASES, SHORT_WORDS
+from model.words.usual_case import UsualCase, stem
+from model.words.word_forms import Word, WordKind, read_words
 
 Kind = Literal["name", "number"]
 

@@ -13,12 +13,12 @@ import numpy as np
 from keras import ops
 
 from model.data import Batches, BatchOptions, padded
-from model.filters import SearchOptions
 from model.inference import Inference
 from model.readers import Example
 from model.rouge import rouge
+from model.steering.filters import SearchOptions
 from model.tokenizer import EOS_ID, PAD_ID, Tokenizer
-from model.truecasing import Truecaser
+from model.words.truecasing import Truecaser
 
 LOSS_DOCUMENTS, ROUGE_DOCUMENTS = 256, 100
 """Validated of each data set, from its beginning."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from model.packed import PackedCorpus, pack
 from model.readers import Example, read_examples
 from model.tokenizer import Tokenizer
-from model.truecasing import Truecaser
+from model.words.truecasing import Truecaser
 
 SUMMARY_TOKENS = 48
 

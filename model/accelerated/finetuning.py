@@ -29,11 +29,11 @@ from model.accelerated.recipe import Recipe, Shape
 from model.accelerated.trainer import Trainer
 from model.checkpoint import read_weights
 from model.encoder import SummarizerConfig
-from model.filters import SearchOptions
 from model.inference import Inference
 from model.precision import encoder_dtype
 from model.progress import report
 from model.rouge import rouge
+from model.steering.filters import SearchOptions
 from model.summarizer import Summarizer
 from model.tokenizer import EOS_ID, PAD_ID
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from model.explanation.scorer import Floats, Ids, Mask
 from model.sentences import split_sentences
 from model.tokenizer import EOS_ID, EncodedText, Span, Tokenizer, word_spans
-from model.word_forms import folded
+from model.words.word_forms import folded
 
 Units = NDArray[np.int64]
 """(S,): the word, or the sentence, of each source token, from 0; -1 for a token of none."""

@@ -14,11 +14,11 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from model import utf8
-from model.filters import IMPOSSIBLE, REFUSED
-from model.support import UNCAPITALISED, UNSUPPORTED
-from model.support_tables import Role, SupportTables
-from model.watched_words import ROOT
+from model.steering import utf8
+from model.steering.filters import IMPOSSIBLE, REFUSED
+from model.steering.support import UNCAPITALISED, UNSUPPORTED
+from model.steering.support_tables import Role, SupportTables
+from model.steering.watched_words import ROOT
 
 NUM_GUILTS = 4
 """Values of guilt that a word or a source has: those of `GUILT_WORDS`, and none."""

@@ -1,4 +1,4 @@
-"""What a search chooses from, as `model.choices`, in rows of one width that are flat in memory."""
+"""What a search chooses from, as `model.steering.choices`, in flat rows of one width."""
 
 from __future__ import annotations
 

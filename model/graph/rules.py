@@ -12,11 +12,11 @@ import numpy as np
 import tensorflow as tf
 
 from model.attention import Tensor
-from model.filters import REFUSED, SearchOptions
 from model.graph.automaton import BEGUN, JOINED, Automaton
 from model.graph.choices import FlatChoices
-from model.support_tables import SupportTables
-from model.supporting_source import SupportingSource
+from model.steering.filters import REFUSED, SearchOptions
+from model.steering.support_tables import SupportTables
+from model.steering.supporting_source import SupportingSource
 from model.tokenizer import EOS_ID
 
 _AGAIN = 1 << 16

@@ -14,9 +14,9 @@ import tensorflow as tf
 
 from model.attention import Tensor
 from model.decoding import GROUPS, HEADWAY, LEAST_NARROWED
-from model.filters import IMPOSSIBLE, SearchOptions
 from model.graph.choices import GROUP
 from model.graph.rules import Followed, Places, Rules, Steps
+from model.steering.filters import IMPOSSIBLE, SearchOptions
 from model.summarizer import LOG_FLOOR
 from model.tokenizer import EOS_ID, PAD_ID
 

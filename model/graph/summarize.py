@@ -5,15 +5,15 @@ from __future__ import annotations
 import tensorflow as tf
 
 from model.attention import Tensor
-from model.filters import SearchOptions
 from model.graph.automaton import automaton
 from model.graph.choices import FlatChoices, flat_choices
 from model.graph.decoder import Decoder
 from model.graph.rules import Rules
 from model.graph.search import Network, search
 from model.inference import Inference, Summaries
+from model.steering.filters import SearchOptions
+from model.steering.supporting_source import SupportingSource
 from model.summarizer import Score
-from model.supporting_source import SupportingSource
 from model.tokenizer import PAD_ID
 
 

@@ -16,7 +16,7 @@ from model.readers import read_examples
 from model.summarizer import score
 from model.tokenizer import Tokenizer
 from model.train import BUILT_IN
-from model.truecasing import Truecaser
+from model.words.truecasing import Truecaser
 
 ROOT = Path(__file__).parents[2]
 HERE = Path(__file__).parent / "on_jax"

@@ -18,7 +18,7 @@ from model.data import (
 )
 from model.readers import Example
 from model.tokenizer import EOS_ID, MASK_ID, PAD_ID, Tokenizer
-from model.truecasing import Truecaser
+from model.words.truecasing import Truecaser
 
 OPTIONS = BatchOptions(
     max_source_tokens=64,

@@ -12,10 +12,10 @@ import tensorflow as tf
 from keras import ops
 from numpy.typing import NDArray
 
-from model import utf8
-from model.choices import Offer, all_tokens
 from model.decoding import Found, State, StepFunction, penalty, search
-from model.filters import (
+from model.steering import utf8
+from model.steering.choices import Offer, all_tokens
+from model.steering.filters import (
     IMPOSSIBLE,
     REFUSED,
     Filter,

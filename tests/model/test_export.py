@@ -17,13 +17,13 @@ from model import artifact
 from model.artifact import ArtifactError, read_golden, read_manifest
 from model.data import padded
 from model.export import ExportOptions, export, load_weights
-from model.filters import SearchOptions
 from model.inference import Inference, Summaries
+from model.steering.filters import SearchOptions
+from model.steering.support import UNCAPITALISED
+from model.steering.support_tables import support_tables
+from model.steering.utf8 import REFUSED, WHOLE, transitions
 from model.summarizer import Summarizer
-from model.support import UNCAPITALISED
-from model.support_tables import support_tables
 from model.tokenizer import EOS_ID, PAD_ID, Tokenizer
-from model.utf8 import REFUSED, WHOLE, transitions
 from model.verification import ExportError, Outputs, compare, run_apart, verify
 
 # An export is traced and run by a fresh process: 37 s with two cores idle, more beside others.

@@ -8,10 +8,10 @@ import pytest
 from keras import ops
 from numpy.typing import NDArray
 
-from model.choices import Offer
 from model.data import padded
-from model.filters import Moment, SearchOptions
 from model.inference import Inference, Summaries, choice_log_probs, vocabulary_log_probs
+from model.steering.choices import Offer
+from model.steering.filters import Moment, SearchOptions
 from model.summarizer import Summarizer
 from model.tokenizer import EOS_ID, PAD_ID, Tokenizer
 

@@ -12,7 +12,7 @@ from model.packed import SENTENCE_BIT, PackedCorpus, main, pack
 from model.readers import Example, read_examples
 from model.sentences import split_sentences
 from model.tokenizer import EOS_ID, Tokenizer
-from model.truecasing import Truecaser
+from model.words.truecasing import Truecaser
 
 FILE = Path(__file__).parents[2] / "model" / "builtin_corpus.jsonl"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from model.training_names import names_from_training, surnames
-from model.usual_case import UsualCase
+from model.words.usual_case import UsualCase
 
 USUAL_CASE = UsualCase(ordinary=frozenset("opens new line hall on the".split()))
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.unsupported import checked_words, unsupported_words
-from model.usual_case import UsualCase
+from model.words.usual_case import UsualCase
 
 
 def missing(summary: str, text: str, usual_case: UsualCase | None = None) -> list[str]:

@@ -18,7 +18,7 @@ from model.packed import SENTENCE_BIT, PackedCorpus, pack
 from model.readers import read_examples
 from model.summarizer import Summarizer, score
 from model.tokenizer import EOS_ID, MASK_ID, Tokenizer
-from model.truecasing import Truecaser
+from model.words.truecasing import Truecaser
 
 FILE = Path(__file__).parents[3] / "model" / "builtin_corpus.jsonl"
 WIDTH, STEPS = 256, 48

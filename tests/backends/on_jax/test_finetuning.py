@@ -20,7 +20,7 @@ from model.packed import main as pack
 from model.readers import read_examples
 from model.summarizer import Summarizer
 from model.tokenizer import Tokenizer
-from model.truecasing import Truecaser
+from model.words.truecasing import Truecaser
 
 FILE = Path(__file__).parents[3] / "model" / "builtin_corpus.jsonl"
 

@@ -11,9 +11,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from model.data import padded
-from model.filters import SearchOptions
 from model.graph.summarize import Summarizing
 from model.inference import Inference, Summaries
+from model.steering.filters import SearchOptions
 from model.summarizer import Summarizer
 from model.tokenizer import EOS_ID, Tokenizer
 

@@ -9,7 +9,7 @@ from model.corpus import Corpus
 from model.data import Batches, BatchOptions
 from model.readers import DataError, DataFile, read_examples
 from model.tokenizer import EOS_ID, MASK_ID, PAD_ID, Tokenizer
-from model.truecasing import Truecaser
+from model.words.truecasing import Truecaser
 
 CENTRE = "The ferry to the island will carry bicycles from the first of May."
 TEXT = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from model.usual_case import UsualCase, stem
+from model.words.usual_case import UsualCase, stem
 
 TEXTS = [
     "Last week Quill pleaded for a tram. The council heard Quill.",

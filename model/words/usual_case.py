@@ -11,8 +11,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from model.truecasing import inside_spellings, usual
-from model.word_forms import folded
+from model.words.truecasing import inside_spellings, usual
+from model.words.word_forms import folded
 
 OFTEN = 20
 """A word that occurs so many times is judged by itself."""

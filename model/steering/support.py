@@ -14,11 +14,11 @@ from typing import NamedTuple
 from keras import ops, tree
 
 from model.attention import Tensor
-from model.choices import Choices, Offer, add_at, gather, pick
-from model.filters import Moment
-from model.support_tables import Role, SupportTables
-from model.supporting_source import FAR, SupportingSource, moved_on
-from model.watched_words import ROOT
+from model.steering.choices import Choices, Offer, add_at, gather, pick
+from model.steering.filters import Moment
+from model.steering.support_tables import Role, SupportTables
+from model.steering.supporting_source import FAR, SupportingSource, moved_on
+from model.steering.watched_words import ROOT
 
 UNSUPPORTED = -1e6
 """Added to what the rule refuses. Beyond `REFUSED`: where a repeated trigram or half a name is all

@@ -9,9 +9,9 @@ import numpy as np
 from keras import ops
 from numpy.typing import NDArray
 
-from model import utf8
 from model.attention import Tensor
-from model.choices import NO_CHOICE, Offer, gather
+from model.steering import utf8
+from model.steering.choices import NO_CHOICE, Offer, gather
 from model.tokenizer import EOS_ID
 
 REFUSED = -1e4

@@ -5,9 +5,9 @@ from __future__ import annotations
 from keras import ops
 
 from model.attention import Tensor
-from model.choices import gather
-from model.support_tables import Role, SupportTables
-from model.watched_words import DEAD, LONGEST, ROOT, NumberKind
+from model.steering.choices import gather
+from model.steering.support_tables import Role, SupportTables
+from model.steering.watched_words import DEAD, LONGEST, ROOT, NumberKind
 
 FAR = 1 << 20
 _LONGEST_DOUBLINGS = 6  # a word of more than 2 ** 6 tokens can't be copied

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from model.choices import NO_CHOICE, Offer, add_at, all_tokens, choices_for
+from model.steering.choices import NO_CHOICE, Offer, add_at, all_tokens, choices_for
 
 SOURCE = np.array([[7, 2, 9, 7, 1], [8, 8, 6, 1, 0]], np.int32)
 VOCAB, COMMON = 10, 4

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from model.truecasing import Truecaser, capitalised, inside_spellings, is_title_case, usual
+from model.words.truecasing import Truecaser, capitalised, inside_spellings, is_title_case, usual
 
 SOURCE = (
     "The council of Linden Bay voted on Tuesday. Its new tax office, the Linden Tax Division, "

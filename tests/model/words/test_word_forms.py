@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.word_forms import WordKind, folded, read_words
+from model.words.word_forms import WordKind, folded, read_words
 
 
 def forms(text: str) -> list[str]:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from model.number_words import SCALES, SPELT, joins
+from model.words.number_words import SCALES, SPELT, joins
 
 DEAD, ROOT = 0, 1
 """Nodes: no watched word begins so, and nothing is written yet."""

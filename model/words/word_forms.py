@@ -11,7 +11,7 @@ import unicodedata
 from enum import Enum
 from typing import NamedTuple
 
-from model.number_words import SCALES, SPELT, digits_form, joins, scaled, spelt_form
+from model.words.number_words import SCALES, SPELT, digits_form, joins, scaled, spelt_form
 
 _MARKS = "\u0300-\u036f"
 _TOKEN = re.compile(

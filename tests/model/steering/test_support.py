@@ -11,13 +11,13 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.choices import Offer, choices_for
-from model.filters import Moment, SearchOptions
-from model.support import UNCAPITALISED, UNSUPPORTED, SupportedNames, SupportState
-from model.support_tables import Role, support_tables
+from model.steering.choices import Offer, choices_for
+from model.steering.filters import Moment, SearchOptions
+from model.steering.support import UNCAPITALISED, UNSUPPORTED, SupportedNames, SupportState
+from model.steering.support_tables import Role, support_tables
 from model.tokenizer import EOS_ID
 from model.unsupported import unsupported_words
-from model.usual_case import UsualCase
+from model.words.usual_case import UsualCase
 
 WORDS = """ the city City Harrow Har row ris of on a A U S pays million thousand two twenty Twenty
 six teen guilty convicted sentenced 2 5 000 22 $ “ ( us US said man""".split()

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.number_words import digits_form, joins, scaled, spelt_form
+from model.words.number_words import digits_form, joins, scaled, spelt_form
 
 
 @pytest.mark.parametrize(

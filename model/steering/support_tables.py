@@ -11,10 +11,10 @@ from keras import ops
 from numpy.typing import NDArray
 
 from model.attention import Tensor
-from model.choices import gather
+from model.steering.choices import gather
+from model.steering.watched_words import WatchedWords, watched_words
 from model.subwords.byte_level import REPLACEMENT
 from model.tokenizer import EOS_ID
-from model.watched_words import WatchedWords, watched_words
 
 _GLUE = ".,'\u2019"
 _MARKS = range(0x300, 0x370)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.utf8 import REFUSED, WHOLE, tokens_missing, transitions
+from model.steering.utf8 import REFUSED, WHOLE, tokens_missing, transitions
 
 # The ends of every range of table 3-7, and their neighbours.
 EDGES = bytes.fromhex("007f808f909fa0bfc0c1c2dfe0e1ecedeeeff0f1f3f4f5ff")

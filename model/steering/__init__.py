@@ -1,0 +1,1 @@
+"""What a search chooses among, and the rules that steer it."""
