@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from model import curves
 from model.artifact import (
     FAITHFULNESS,
     MODEL_CARD,
@@ -22,6 +21,7 @@ from model.artifact import (
     write_manifest,
 )
 from model.explanation.tables import tables
+from model.training import curves
 
 _TEMPLATE = """\
 # {name} {version}

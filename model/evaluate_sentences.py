@@ -23,6 +23,7 @@ from model.artifact import (
     read_manifest,
 )
 from model.evaluate import ARTIFACTS, by_origin
+from model.evaluation.rouge import Scores, paired_interval, rouge
 from model.extractive import (
     DIVERSITY,
     SentenceScores,
@@ -32,7 +33,6 @@ from model.extractive import (
     textrank,
 )
 from model.lead_oracle import CHOSEN, HIDDEN, lead_oracle
-from model.rouge import Scores, paired_interval, rouge
 from model.sentence_scorers import (
     Arrays,
     CopyMassScorer,
@@ -73,7 +73,7 @@ class HiddenLead:
 
 @dataclass(frozen=True)
 class MethodScores:
-    """One method on one data set; `scores` has the columns of `model.rouge.METRICS`."""
+    """One method on one data set; `scores` has the columns of `model.evaluation.rouge.METRICS`."""
 
     name: str
     scores: Scores

@@ -16,13 +16,14 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from model import artifact, curves
+from model import artifact
 from model.artifact import Manifest
 from model.card import render
 from model.golden import LEAD, golden_examples
 from model.inference import Inference
 from model.signatures import PRECISION, Signatures
 from model.tokenizer import Tokenizer
+from model.training import curves
 from model.verification import ExportError, verify
 
 GOLDEN_STEPS = 24

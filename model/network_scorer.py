@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.artifact import SCORE_INPUTS
-from model.checkpoint import read_weights
 from model.encoder import SummarizerConfig
 from model.explanation.sanity import ScorerOf
 from model.explanation.scorer import Floats, Ids, Mask, Scores
@@ -28,6 +27,7 @@ from model.inference import Inference
 from model.steering.filters import SearchOptions
 from model.summarizer import Score, Summarizer
 from model.tokenizer import PAD_ID, Tokenizer
+from model.training.checkpoint import read_weights
 
 BATCH = 64
 """Scores in one call; where it is compiled always, since another number is another shape."""

@@ -19,16 +19,16 @@ from typing import Any
 import keras
 
 from model.artifact import ArtifactError, read_manifest
-from model.checkpoint import FILE_NAME as CHECKPOINT
-from model.checkpoint import CheckpointError
-from model.corpus import Corpus
 from model.data import BatchOptions
-from model.determinism import DeterminismError, make_deterministic
 from model.golden import LEAD, GoldenError
-from model.job import Job, TrainOptions, take_tokenizer
-from model.precision import encoder_dtype
-from model.progress import report
 from model.readers import DataError, DataFile
+from model.training.checkpoint import FILE_NAME as CHECKPOINT
+from model.training.checkpoint import CheckpointError
+from model.training.corpus import Corpus
+from model.training.determinism import DeterminismError, make_deterministic
+from model.training.job import Job, TrainOptions, take_tokenizer
+from model.training.precision import encoder_dtype
+from model.training.progress import report
 
 BUILT_IN = Path(__file__).with_name("builtin_corpus.jsonl")
 """Invented pairs for a quick start: `--data builtin`."""

@@ -28,9 +28,9 @@ from model.accelerated.trainer import Trainer
 from model.accelerated.variants import VARIANTS
 from model.encoder import SummarizerConfig
 from model.packed import PackedCorpus
-from model.precision import encoder_dtype
-from model.progress import report
 from model.summarizer import Summarizer
+from model.training.precision import encoder_dtype
+from model.training.progress import report
 
 GREEDY_STEPS = 40
 LONG = 300
@@ -151,7 +151,7 @@ def recipe(given: argparse.Namespace, *, teacher: bool) -> Recipe:
 
 
 def save(path: Path, trainer: Trainer) -> None:
-    """The averaged weights, named as in model/checkpoint.py, and how they came about."""
+    """The averaged weights, named as in model/training/checkpoint.py, and how they came about."""
     trainer.take_average()
     arrays: dict[str, Any] = {
         f"model/{i}": np.asarray(variable.value)

@@ -23,11 +23,11 @@ from typing import Any
 
 import numpy as np
 
+from model.evaluation.rouge import METRICS, Scores, paired_interval, rouge
 from model.packed import PackedCorpus
-from model.progress import report
 from model.readers import read_examples
-from model.rouge import METRICS, Scores, paired_interval, rouge
 from model.tokenizer import EOS_ID, PAD_ID, Tokenizer
+from model.training.progress import report
 
 BASE, SECOND = "base", "base, another seed"
 

@@ -27,15 +27,15 @@ from model.accelerated.data_sets import SUMMARY_TOKENS, DataSet, DataSets
 from model.accelerated.objective import values_of
 from model.accelerated.recipe import Recipe, Shape
 from model.accelerated.trainer import Trainer
-from model.checkpoint import read_weights
 from model.encoder import SummarizerConfig
+from model.evaluation.rouge import rouge
 from model.inference import Inference
-from model.precision import encoder_dtype
-from model.progress import report
-from model.rouge import rouge
 from model.steering.filters import SearchOptions
 from model.summarizer import Summarizer
 from model.tokenizer import EOS_ID, PAD_ID
+from model.training.checkpoint import read_weights
+from model.training.precision import encoder_dtype
+from model.training.progress import report
 
 Array = Any
 

@@ -12,14 +12,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from model.checkpoint import read_weights
 from model.encoder import SummarizerConfig
 from model.export import ExportOptions, export
 from model.inference import Inference
-from model.progress import report
 from model.readers import DataFile
 from model.summarizer import Summarizer
 from model.tokenizer import Tokenizer
+from model.training.checkpoint import read_weights
+from model.training.progress import report
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> argparse.Namespace:

@@ -16,9 +16,9 @@ import numpy as np
 from model.accelerated.batches import PLAIN, DeviceCorpus, RowStream, make_batch
 from model.accelerated.objective import Opinions, opinions_of, values_of
 from model.accelerated.recipe import Recipe, Shape
-from model.optimization import make_optimizer
-from model.progress import report
 from model.summarizer import Summarizer
+from model.training.optimization import make_optimizer
+from model.training.progress import report
 
 Array = Any
 

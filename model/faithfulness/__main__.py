@@ -14,7 +14,6 @@ from typing import Any
 
 from model.artifact import latest_version
 from model.card import kinds_of_text
-from model.checkpoint import CheckpointError
 from model.explanation.tables import tables
 from model.exported import ExportedModel
 from model.faithfulness.finish import finished, write_report
@@ -27,6 +26,7 @@ from model.faithfulness.texts import (
     save_summaries,
     write_summaries,
 )
+from model.training.checkpoint import CheckpointError
 
 ARTIFACTS = Path("artifacts/summarizer")
 

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 
 from model.artifact import read_manifest
-from model.checkpoint import read_state
-from model.corpus import Corpus
 from model.faithfulness.__main__ import main as study
-from model.job import Job
 from model.network_scorer import read_network
 from model.readers import DataFile
 from model.tokenizer import Tokenizer
 from model.train import BUILT_IN, main, options_of, parse_arguments
-from model.validation import measure
+from model.training.checkpoint import read_state
+from model.training.corpus import Corpus
+from model.training.job import Job
+from model.training.validation import measure
 
 ROOT = Path(__file__).parents[2]
 STEPS = 4

@@ -13,7 +13,6 @@ import numpy as np
 import pytest
 
 from model.artifact import TOKENIZER, read_manifest
-from model.checkpoint import FILE_NAME
 from model.explanation.document import Document, all_kept
 from model.explanation.methods.gradient import gradient
 from model.explanation.scorer import BriefScorer, GradientScorer, Scores, log_probs
@@ -26,6 +25,7 @@ from model.faithfulness.texts import choose, read_summaries, write_summaries
 from model.network_scorer import BATCH, Network, randomised_network, read_network
 from model.tokenizer import Tokenizer
 from model.train import BUILT_IN
+from model.training.checkpoint import FILE_NAME
 
 DOCUMENTS = 2
 SUMMARIES = "summaries.jsonl"

@@ -20,7 +20,7 @@ from model.evaluate_sentences import (
     measure,
     table,
 )
-from model.rouge import rouge
+from model.evaluation.rouge import rouge
 from model.tokenizer import Tokenizer
 
 SENTENCES = [

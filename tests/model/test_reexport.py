@@ -10,7 +10,7 @@ from pathlib import Path
 import keras
 import pytest
 
-from model import artifact, curves
+from model import artifact
 from model.artifact import read_manifest, write_manifest
 from model.card import write_carried
 from model.export import ExportOptions, export
@@ -18,6 +18,7 @@ from model.inference import Inference
 from model.reexport import WEIGHTS, main
 from model.summarizer import Summarizer
 from model.tokenizer import Tokenizer
+from model.training import curves
 
 pytestmark = pytest.mark.timeout(600)  # exports under coverage, on a slow machine
 

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from model.corpus import Corpus
-from model.job import Job
 from model.readers import DataFile
 from model.train import BUILT_IN, data_files, main, options_of, parse_arguments
+from model.training.corpus import Corpus
+from model.training.job import Job
 
 
 def test_builtin_is_a_file_like_any_other() -> None:

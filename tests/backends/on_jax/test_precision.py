@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from model.precision import FULL, encoder_dtype
+from model.training.precision import FULL, encoder_dtype
 
 
 def test_a_machine_without_gpu_and_without_bfloat16_takes_float32(tmp_path: Path) -> None:

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from model.corpus import Corpus
 from model.data import Batches, BatchOptions
 from model.readers import DataError, DataFile, read_examples
 from model.tokenizer import EOS_ID, MASK_ID, PAD_ID, Tokenizer
+from model.training.corpus import Corpus
 from model.words.truecasing import Truecaser
 
 CENTRE = "The ferry to the island will carry bicycles from the first of May."

@@ -14,7 +14,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from model.averaging import WeightAverage
+from model.training.averaging import WeightAverage
 
 FILE_NAME = "checkpoint.npz"
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from model.rouge import paired_interval, rouge
+from model.evaluation.rouge import paired_interval, rouge
 
 
 def test_a_summary_that_is_its_reference_scores_100() -> None:

@@ -14,20 +14,21 @@ import keras
 import numpy as np
 from keras import ops
 
-from model import artifact, checkpoint
-from model.averaging import WeightAverage
-from model.corpus import Corpus
+from model import artifact
 from model.data import Batch, Batches, BatchOptions
 from model.encoder import SummarizerConfig
-from model.history import History
 from model.inference import Inference
-from model.optimization import WarmupStableDecay, make_optimizer, negative_log_likelihood
-from model.precision import FULL
-from model.progress import Progress, report
 from model.readers import DataError, Example
 from model.summarizer import Summarizer
 from model.tokenizer import Tokenizer
-from model.validation import ROUGE_NAMES, measure
+from model.training import checkpoint
+from model.training.averaging import WeightAverage
+from model.training.corpus import Corpus
+from model.training.history import History
+from model.training.optimization import WarmupStableDecay, make_optimizer, negative_log_likelihood
+from model.training.precision import FULL
+from model.training.progress import Progress, report
+from model.training.validation import ROUGE_NAMES, measure
 from model.words.truecasing import Truecaser
 
 TOKENIZER_SAMPLE = 40_000

@@ -1,11 +1,11 @@
-"""That the bits are the same is shown by tests/model/test_killed_job.py."""
+"""That the bits are the same is shown by test_killed_job.py."""
 
 from __future__ import annotations
 
 import keras
 import pytest
 
-from model.determinism import DeterminismError, make_deterministic
+from model.training.determinism import DeterminismError, make_deterministic
 
 
 def test_once_something_is_computed_it_is_too_late() -> None:

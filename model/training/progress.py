@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from model.history import Row
+from model.training.history import Row
 
 Schedule = Callable[[int], float]
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from model.curves import learning_curves
 from model.line_chart import line_chart
+from model.training.curves import learning_curves
 
 SVG = "{http://www.w3.org/2000/svg}"
 

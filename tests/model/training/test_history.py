@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tensorboardX import SummaryWriter  # noqa: F401  # the flag needs it: a missing one fails here
 
-from model.history import FILE_NAME, History, scalars
+from model.training.history import FILE_NAME, History, scalars
 
 NUMBERS = {"loss": 2.0, "rouge1": 30.0}
 

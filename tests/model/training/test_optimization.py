@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from model.optimization import WarmupStableDecay, make_optimizer, negative_log_likelihood
+from model.training.optimization import WarmupStableDecay, make_optimizer, negative_log_likelihood
 
 SCHEDULE = WarmupStableDecay(peak=2.0, steps=100, warmup_steps=10, decay_steps=20)
 

@@ -12,15 +12,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from model.checkpoint import (
+from model.summarizer import Summarizer
+from model.training.checkpoint import (
     CheckpointError,
     read_state,
     read_weights,
     restore_checkpoint,
     save_checkpoint,
 )
-from model.optimization import WarmupStableDecay, make_optimizer
-from model.summarizer import Summarizer
+from model.training.optimization import WarmupStableDecay, make_optimizer
 
 STATE = {"step": 7, "epoch": 1, "position": 3, "seconds": 1.5}
 INPUTS = {

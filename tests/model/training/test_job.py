@@ -9,13 +9,13 @@ import keras
 import numpy as np
 import pytest
 
-from model import checkpoint
-from model.checkpoint import CheckpointError
-from model.corpus import HELD_OUT_MOST, Corpus
 from model.data import BatchOptions
-from model.job import Job, TrainOptions, take_tokenizer
 from model.readers import DataError, DataFile, Example
 from model.train import BUILT_IN
+from model.training import checkpoint
+from model.training.checkpoint import CheckpointError
+from model.training.corpus import HELD_OUT_MOST, Corpus
+from model.training.job import Job, TrainOptions, take_tokenizer
 
 # One length for all sources, targets and labels: every other shape costs seconds of tracing.
 BATCHES = BatchOptions(

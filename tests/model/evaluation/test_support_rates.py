@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from model.support_rates import Rate, SupportMeasure, support_rates, support_table
+from model.evaluation.support_rates import Rate, SupportMeasure, support_rates, support_table
 
 TEXTS = [
     "The firm of Abel Zander was charged with fraud. It took 3 trams.",

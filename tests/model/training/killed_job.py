@@ -1,8 +1,8 @@
 """Small training jobs in processes of their own, which kill themselves where they are told to.
 
-`python tests/model/killed_job.py STEPS OUT=HOW …`: HOW is `step:N` (SIGKILL after N steps of that
-process), `write:N` (SIGKILL when N arrays of a checkpoint's temporary file are written) or `end`.
-Each is forked from one process that has imported everything, which takes longest, and has
+`python tests/model/training/killed_job.py STEPS OUT=HOW …`: HOW is `step:N` (SIGKILL after N steps
+of that process), `write:N` (SIGKILL when N arrays of a checkpoint's temporary file are written) or
+`end`. Each is forked from one process that has imported everything, which takes longest, and has
 computed nothing. Prints a line of JSON for each: exit code, files, and digests of the checkpoint.
 """
 
@@ -20,13 +20,13 @@ from typing import Any
 
 import numpy as np
 
-from model.checkpoint import FILE_NAME
-from model.corpus import Corpus
 from model.data import BatchOptions
-from model.determinism import make_deterministic
-from model.job import Job, TrainOptions
 from model.readers import DataFile
 from model.train import BUILT_IN
+from model.training.checkpoint import FILE_NAME
+from model.training.corpus import Corpus
+from model.training.determinism import make_deterministic
+from model.training.job import Job, TrainOptions
 
 # One length for all sources and one batch shape: every other one costs seconds of tracing.
 OPTIONS = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from model.training_names import names_from_training, surnames
+from model.evaluation.training_names import names_from_training, surnames
 from model.words.usual_case import UsualCase
 
 USUAL_CASE = UsualCase(ordinary=frozenset("opens new line hall on the".split()))

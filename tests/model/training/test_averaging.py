@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from model.averaging import WeightAverage
 from model.summarizer import Summarizer
+from model.training.averaging import WeightAverage
 
 
 def set_all(network: Summarizer, value: float) -> None:

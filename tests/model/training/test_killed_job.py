@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from model.history import History
+from model.training.history import History
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 STEPS, SIGKILLED = 20, -9
-CHECKPOINT_STEPS = 3  # of tests/model/killed_job.py
+CHECKPOINT_STEPS = 3  # of killed_job.py
 
 
 def run(*runs: str) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from model.rouge import Scores, rouge
+from model.evaluation.rouge import Scores, rouge
 
 LEAD_WORDS = (8, 10, 12, 15, 20, 25, 28, 32)
 _SENTENCE = re.compile(r".*?[.!?][\"'\u201d\u2019)]*(?=\s+[\"'\u201c\u2018(]?[A-Z0-9])", re.DOTALL)

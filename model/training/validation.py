@@ -13,9 +13,9 @@ import numpy as np
 from keras import ops
 
 from model.data import Batches, BatchOptions, padded
+from model.evaluation.rouge import rouge
 from model.inference import Inference
 from model.readers import Example
-from model.rouge import rouge
 from model.steering.filters import SearchOptions
 from model.tokenizer import EOS_ID, PAD_ID, Tokenizer
 from model.words.truecasing import Truecaser

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.confidence import COVERAGES, curve_table, no_better_than, risk_coverage
+from model.evaluation.confidence import COVERAGES, curve_table, no_better_than, risk_coverage
 
 
 def test_quality_rises_as_the_uncertain_are_dropped() -> None:

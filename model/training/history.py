@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from model.checkpoint import write_text
+from model.training.checkpoint import write_text
 
 FILE_NAME = "history.jsonl"
 BOARD = "tensorboard"

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from model.baselines import (
+from model.evaluation.baselines import (
     LEAD_WORDS,
     begins_text,
     best_leads,
@@ -11,7 +11,7 @@ from model.baselines import (
     leads,
     share_beginning,
 )
-from model.rouge import rouge
+from model.evaluation.rouge import rouge
 
 TEXT = "The council voted. It was late."
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from model.precision import FULL, MIXED, encoder_dtype
+from model.training.precision import FULL, MIXED, encoder_dtype
 
 
 def test_flags_decide(tmp_path: Path) -> None:

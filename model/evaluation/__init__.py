@@ -1,0 +1,1 @@
+"""What is counted and compared of finished summaries; `python -m model.evaluate` prints it."""
