@@ -20,13 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.artifact import latest_version
-from model.card import write_card
 from model.evaluation.baselines import best_leads, share_beginning
 from model.evaluation.confidence import curve_table, no_better_than, risk_coverage
 from model.evaluation.rouge import METRICS, paired_interval, rouge
 from model.evaluation.support_rates import Rate, SupportMeasure, SupportRates, support_table
 from model.evaluation.training_names import names_from_training, surnames
-from model.exported import ExportedModel
+from model.exporting.card import write_card
+from model.exporting.exported import ExportedModel
 from model.readers import Example, read_examples
 
 ARTIFACTS = Path("artifacts/summarizer")

@@ -15,7 +15,7 @@ import numpy as np
 from model.artifact import latest_version
 from model.evaluate import ARTIFACTS, by_origin
 from model.evaluation.rouge import Scores, paired_interval, rouge
-from model.exported import ExportedModel
+from model.exporting.exported import ExportedModel
 from model.readers import Example
 from model.tokenizer import Tokenizer
 

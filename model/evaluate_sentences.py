@@ -33,7 +33,7 @@ from model.extractive import (
     textrank,
 )
 from model.lead_oracle import CHOSEN, HIDDEN, lead_oracle
-from model.sentence_scorers import (
+from model.scoring.sentence_scorers import (
     Arrays,
     CopyMassScorer,
     HeadScorer,

@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 
 from model import artifact
 from model.artifact import Manifest
-from model.card import render
-from model.golden import LEAD, golden_examples
+from model.exporting.card import render
+from model.exporting.golden import LEAD, golden_examples
+from model.exporting.signatures import PRECISION, Signatures
+from model.exporting.verification import ExportError, verify
 from model.inference import Inference
-from model.signatures import PRECISION, Signatures
 from model.tokenizer import Tokenizer
 from model.training import curves
-from model.verification import ExportError, verify
 
 GOLDEN_STEPS = 24
 HEAD = "sentence_head/"

@@ -16,16 +16,16 @@ from pathlib import Path
 
 from model import artifact
 from model.artifact import ArtifactError
-from model.card import write_carried
 from model.encoder import SummarizerConfig
 from model.export import ExportOptions, load_weights, publish, write_artifact
-from model.golden import LEAD, GoldenError
+from model.exporting.card import write_carried
+from model.exporting.golden import LEAD, GoldenError
+from model.exporting.verification import ExportError
 from model.inference import Inference
 from model.summarizer import Summarizer
 from model.tokenizer import Tokenizer
 from model.training import curves
 from model.training.progress import report
-from model.verification import ExportError
 
 WEIGHTS = f"{artifact.SAVED_MODEL}/variables/variables.data-00000-of-00001"
 

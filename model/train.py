@@ -20,7 +20,7 @@ import keras
 
 from model.artifact import ArtifactError, read_manifest
 from model.data import BatchOptions
-from model.golden import LEAD, GoldenError
+from model.exporting.golden import LEAD, GoldenError
 from model.readers import DataError, DataFile
 from model.training.checkpoint import FILE_NAME as CHECKPOINT
 from model.training.checkpoint import CheckpointError
@@ -154,7 +154,7 @@ class PublishError(RuntimeError):
 def publish(job: Job, files: Sequence[DataFile], given: dict[str, Any]) -> Path:
     """Exports the job's network with the provenance of its weights."""
     from model.export import ExportOptions, export
-    from model.verification import ExportError
+    from model.exporting.verification import ExportError
 
     batches = job.options.batches
     options = ExportOptions(

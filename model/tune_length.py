@@ -16,7 +16,7 @@ import numpy as np
 from model.artifact import latest_version, read_manifest, write_manifest
 from model.evaluate import ARTIFACTS
 from model.evaluation.rouge import rouge
-from model.exported import ExportedModel
+from model.exporting.exported import ExportedModel
 from model.readers import Example, read_examples
 
 GRID = (0.6, 1.0, 1.4, 1.8, 2.2, 2.6, 3.0)

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from model.artifact import latest_version
-from model.card import kinds_of_text
 from model.explanation.tables import tables
-from model.exported import ExportedModel
+from model.exporting.card import kinds_of_text
+from model.exporting.exported import ExportedModel
 from model.faithfulness.finish import finished, write_report
 from model.faithfulness.models import Model, exported_model, network_model
 from model.faithfulness.study import Plan, report_of

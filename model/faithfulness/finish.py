@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from model.artifact import MANIFEST, read_golden, read_manifest
-from model.card import write_explanations
 from model.explanation.chart import curves
 from model.explanation.document import all_kept, by_unit, read_document
 from model.explanation.methods.removal import leave_one_out
 from model.explanation.rankings import mean_attention
 from model.explanation.report import judged
-from model.exported import ExportedModel
-from model.exported_scorer import scorers
+from model.exporting.card import write_explanations
+from model.exporting.exported import ExportedModel
 from model.faithfulness.models import weights_sha256
+from model.scoring.exported_scorer import scorers
 
 SCHEMA = "faithfulness/1"
 GOLDEN = 3

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from model.explanation.sanity import ScorerOf, Stages
-from model.exported import ExportedModel
-from model.exported_scorer import randomised, scorers
+from model.exporting.exported import ExportedModel
 from model.readers.rows import DEFAULT_STYLE
+from model.scoring.exported_scorer import randomised, scorers
 from model.tokenizer import EncodedText, Tokenizer
 
 MAX_SOURCE_TOKENS = 1024
@@ -55,7 +55,7 @@ def exported_model(exported: ExportedModel) -> Model:
 
 def network_model(weights: Path, tokenizer: Path, config: Path | None) -> Model:
     """The network before it is exported, on any backend of Keras; summaries with the defaults."""
-    from model.network_scorer import randomised_network, read_network
+    from model.scoring.network_scorer import randomised_network, read_network
 
     known = json.loads(config.read_text(encoding="utf-8")) if config else {}
     network = read_network(weights, Tokenizer.load(tokenizer), known)

@@ -17,11 +17,11 @@ from model.explanation import sanity, study
 from model.explanation.document import Document, all_kept
 from model.explanation.report import study_report
 from model.explanation.scorer import log_probs
-from model.exported_scorer import BATCH, CASCADE
 from model.faithfulness.models import Model
 from model.faithfulness.partial import PartialStudy
 from model.faithfulness.texts import SEED
 from model.readers import DataFile, Example
+from model.scoring.exported_scorer import BATCH, CASCADE
 
 CASCADE_DOCUMENTS = 50
 LEAST_DOCUMENTS = 2

@@ -13,8 +13,8 @@ import pytest
 
 from model.artifact import read_manifest
 from model.faithfulness.__main__ import main as study
-from model.network_scorer import read_network
 from model.readers import DataFile
+from model.scoring.network_scorer import read_network
 from model.tokenizer import Tokenizer
 from model.train import BUILT_IN, main, options_of, parse_arguments
 from model.training.checkpoint import read_state
@@ -121,7 +121,7 @@ SALIENCY = """
 import sys
 from pathlib import Path
 import numpy as np
-from model.network_scorer import read_network
+from model.scoring.network_scorer import read_network
 from model.tokenizer import Tokenizer
 network = read_network(Path(sys.argv[1]), Tokenizer.load(Path(sys.argv[2])))
 with np.load(sys.argv[3]) as given:

@@ -14,12 +14,12 @@ from model.explanation.document import Document, all_kept
 from model.explanation.methods.copy_split import TOLERANCE
 from model.explanation.rankings import BASELINES, METHODS
 from model.explanation.scorer import Scores
-from model.exported import ExportedModel
-from model.exported_scorer import BATCH, CASCADE, randomised, scorers
+from model.exporting.exported import ExportedModel
 from model.faithfulness.__main__ import main
 from model.faithfulness.finish import GOLDEN, golden_scores
 from model.faithfulness.models import exported_model
 from model.faithfulness.texts import choose, write_summaries
+from model.scoring.exported_scorer import BATCH, CASCADE, randomised, scorers
 from model.train import BUILT_IN
 
 pytestmark = pytest.mark.timeout(900)  # a study under coverage, on a slow machine

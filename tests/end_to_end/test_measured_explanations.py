@@ -24,12 +24,12 @@ from model.artifact import (
     read_golden,
     read_manifest,
 )
-from model.card import write_card, write_explanations
 from model.evaluate import ARTIFACTS
 from model.explanation.claims import ALWAYS_SERVED, LOOKED
 from model.explanation.document import Document, read_document
 from model.explanation.rankings import METHODS
 from model.explanation.report import RELIANCE
+from model.exporting.card import write_card, write_explanations
 from model.tokenizer import Tokenizer
 
 MINUTES = 2

@@ -16,13 +16,13 @@ from model.artifact import TOKENIZER, read_manifest
 from model.explanation.document import Document, all_kept
 from model.explanation.methods.gradient import gradient
 from model.explanation.scorer import BriefScorer, GradientScorer, Scores, log_probs
-from model.exported import ExportedModel
-from model.exported_scorer import CASCADE, randomised, scorers
+from model.exporting.exported import ExportedModel
 from model.faithfulness.__main__ import main
 from model.faithfulness.finish import golden_scores
 from model.faithfulness.models import exported_model, network_model, weights_sha256
 from model.faithfulness.texts import choose, read_summaries, write_summaries
-from model.network_scorer import BATCH, Network, randomised_network, read_network
+from model.scoring.exported_scorer import CASCADE, randomised, scorers
+from model.scoring.network_scorer import BATCH, Network, randomised_network, read_network
 from model.tokenizer import Tokenizer
 from model.train import BUILT_IN
 from model.training.checkpoint import FILE_NAME

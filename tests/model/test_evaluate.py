@@ -12,8 +12,8 @@ from model import evaluate
 from model.artifact import model_digest, read_manifest, write_manifest
 from model.evaluate import SetResult, confidence_report, low_confidence, support_report
 from model.evaluation.support_rates import Rate, support_rates
-from model.exported import Written
-from tests.model.test_card import manifest
+from model.exporting.exported import Written
+from tests.model.exporting.test_card import manifest
 
 RATES = support_rates(["A line to Vexley"], ["a line"])
 

@@ -10,10 +10,10 @@ import pytest
 
 from model import evaluate_length
 from model.evaluate_length import longest_third, read_both, table
-from model.exported import Written
+from model.exporting.exported import Written
 from model.readers import Example
 from model.tokenizer import Tokenizer
-from tests.model.test_card import manifest
+from tests.model.exporting.test_card import manifest
 
 
 class Copying:

@@ -17,6 +17,7 @@ from model import artifact
 from model.artifact import ArtifactError, read_golden, read_manifest
 from model.data import padded
 from model.export import ExportOptions, export, load_weights
+from model.exporting.verification import ExportError, Outputs, compare, run_apart, verify
 from model.inference import Inference, Summaries
 from model.steering.filters import SearchOptions
 from model.steering.support import UNCAPITALISED
@@ -24,7 +25,6 @@ from model.steering.support_tables import support_tables
 from model.steering.utf8 import REFUSED, WHOLE, transitions
 from model.summarizer import Summarizer
 from model.tokenizer import EOS_ID, PAD_ID, Tokenizer
-from model.verification import ExportError, Outputs, compare, run_apart, verify
 
 # An export is traced and run by a fresh process: 37 s with two cores idle, more beside others.
 pytestmark = pytest.mark.timeout(300)

@@ -12,8 +12,8 @@ import pytest
 
 from model import artifact
 from model.artifact import read_manifest, write_manifest
-from model.card import write_carried
 from model.export import ExportOptions, export
+from model.exporting.card import write_carried
 from model.inference import Inference
 from model.reexport import WEIGHTS, main
 from model.summarizer import Summarizer

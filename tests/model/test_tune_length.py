@@ -10,7 +10,7 @@ import pytest
 
 from model import tune_length
 from model.artifact import Manifest, model_digest, read_manifest, write_manifest
-from model.exported import Written
+from model.exporting.exported import Written
 from model.readers import Example
 from model.tune_length import Tried, best, sweep, table
 

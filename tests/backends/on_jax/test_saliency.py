@@ -11,8 +11,8 @@ import pytest
 from keras import ops
 
 from model.encoder import SummarizerConfig
-from model.network_scorer import Network
 from model.readers import read_examples
+from model.scoring.network_scorer import Network
 from model.summarizer import Summarizer
 from model.tokenizer import Tokenizer
 

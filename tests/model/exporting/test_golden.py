@@ -8,7 +8,7 @@ import pytest
 from numpy.typing import NDArray
 
 from model.artifact import SCORE_OUTPUTS, GoldenExample
-from model.golden import GoldenError, golden_examples
+from model.exporting.golden import GoldenError, golden_examples
 from model.inference import Inference, vocabulary_log_probs
 from model.summarizer import Summarizer
 from model.tokenizer import Tokenizer

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from model.artifact import latest_version
-from model.exported import ExportedModel
+from model.exporting.exported import ExportedModel
 
-SHIPPED = Path(__file__).parents[2] / "artifacts" / "summarizer"
+SHIPPED = Path(__file__).parents[3] / "artifacts" / "summarizer"
 TEXTS = ["The council of Aldermoor opens a harbour line on Monday."] * 2
 
 

@@ -6,9 +6,9 @@ import json
 from typing import Any
 
 from model.artifact import Manifest
-from model.card import render
 from model.evaluate import CARD_TEXTS, samples
-from model.exported import Written
+from model.exporting.card import render
+from model.exporting.exported import Written
 
 
 class Shouting:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from model.artifact import Manifest
-from model.sentence_scorers import Arrays, CopyMassScorer, HeadScorer
+from model.scoring.sentence_scorers import Arrays, CopyMassScorer, HeadScorer
 from model.sentences import sentence_ids, split_sentences
 from model.tokenizer import Tokenizer
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from model.artifact import SALIENCY, SCORE, SCORE_OUTPUTS
 from model.explanation.sanity import ScorerOf
 from model.explanation.scorer import Floats, Ids, Mask, Scores
-from model.exported import ExportedModel
+from model.exporting.exported import ExportedModel
 
 BATCH = 64
 """Scores in one call of the signature: of 192 source tokens each they take some 300 MB."""

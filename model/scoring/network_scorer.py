@@ -22,8 +22,8 @@ from model.artifact import SCORE_INPUTS
 from model.encoder import SummarizerConfig
 from model.explanation.sanity import ScorerOf
 from model.explanation.scorer import Floats, Ids, Mask, Scores
-from model.exported_scorer import CASCADE, shuffled
 from model.inference import Inference
+from model.scoring.exported_scorer import CASCADE, shuffled
 from model.steering.filters import SearchOptions
 from model.summarizer import Score, Summarizer
 from model.tokenizer import PAD_ID, Tokenizer
@@ -134,7 +134,7 @@ class Network:
         *given, target = arrays
         inputs = dict(zip(SCORE_INPUTS, given, strict=True))
         if keras.backend.backend() != "jax":
-            from model.signatures import saliency
+            from model.exporting.signatures import saliency
 
             return saliency(self._inference, keras.ops.convert_to_tensor(target), **inputs)
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from model import artifact
 from model.artifact import GOLDEN_TOLERANCE, GoldenExample
 from model.data import padded
+from model.exporting.signatures import PRECISION
 from model.inference import Inference
-from model.signatures import PRECISION
 from model.steering.filters import SearchOptions
 from model.tokenizer import EOS_ID
 

@@ -1,0 +1,1 @@
+"""What an export is made of, what is told of it, and how it is asked without the service."""
