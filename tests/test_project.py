@@ -284,6 +284,11 @@ def test_no_import_rule_is_broken(tree: Path) -> None:
         ("model/exporting/new.py", "", "4m"),
         ("model/scoring/exported_scorer.py", "from model.scoring import network_scorer", "4n"),
         ("model/scoring/new.py", "", "4n"),
+        (
+            "model/explanation/methods/removal.py",
+            "from model.explanation.methods import ablation",
+            "4o",
+        ),
         ("model/new.py", "import tensorflow.nn", "5"),
         ("model/accelerated/publish.py", "import jax.numpy", "5"),
         ("service/scheduling/work_queue.py", "from service.scheduling import admission", "6a"),
