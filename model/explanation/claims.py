@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from model.explanation.intervals import LEVEL
 from model.explanation.methods.copy_split import TOLERANCE
 
+UNTESTED = "how far it can be relied on was not measured"
 LOOKED = "where the model looked"
 RELIED = "relied on more than chance"
 REMOVED = "removing it changes the summary by {nats:.1f} nats"
@@ -17,6 +18,7 @@ COPIED = "exactly {percent:.0f} % of this word's probability was copied from her
 MUST_BEAT = ("random", "lead", "position")
 LEAST_SENTENCE_TAU = 0.45
 ALWAYS_SERVED = ("attention", "copy_split")
+SHOW_ATTENTION = (*ALWAYS_SERVED, "self_attention")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +46,14 @@ def beats_baselines(evidence: Evidence) -> bool:
         evidence.advantage.get(name, 0.0) > 0 and evidence.p_values.get(name, 1.0) <= LEVEL
         for name in MUST_BEAT
     )
+
+
+def unmeasured_phrase(method: str) -> str:
+    """What may stand beside a method of which nothing was measured.
+
+    Where the model looked is told by attention alone: removals and gradients never saw that.
+    """
+    return LOOKED if method in SHOW_ATTENTION else UNTESTED
 
 
 def earned_phrase(method: str, evidence: Evidence) -> str | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from model.artifact import SALIENCY, SELF_ATTENTION
-from model.explanation.claims import ALWAYS_SERVED, LOOKED, earned_phrase
+from model.explanation.claims import ALWAYS_SERVED, earned_phrase, unmeasured_phrase
 from model.explanation.report import RELIANCE
 from model.explanation.report import evidence as measured_evidence
 from service.errors import RuleBroken
@@ -113,10 +113,10 @@ def check_methods(
 def _evidence(name: str, report: Mapping[str, Any] | None) -> dict[str, Any] | None:
     """What stands beside a method's answers; none: it was measured and must not be served."""
     if name == RANKS_NOTHING:
-        return {"measured": False, "measurable": False, "phrase": LOOKED}
+        return {"measured": False, "measurable": False, "phrase": unmeasured_phrase(name)}
     entry = {} if report is None else _entry(name, report)
     if report is None or not entry:
-        return {"measured": False, "phrase": LOOKED}
+        return {"measured": False, "phrase": unmeasured_phrase(name)}
     known = measured_evidence(name, report)
     phrase = earned_phrase(name, known)
     if phrase is None:

@@ -11,8 +11,10 @@ from model.explanation.claims import (
     LOOKED,
     RELIED,
     REMOVED,
+    UNTESTED,
     Evidence,
     earned_phrase,
+    unmeasured_phrase,
 )
 
 ALL = {"random": 0.1, "lead": 0.1, "position": 0.1, "overlap": -0.1}
@@ -42,6 +44,13 @@ def test_without_measurements_little_may_be_said() -> None:
         None,
         None,
     ]
+
+
+@pytest.mark.parametrize("method", ["source_reliance", "gradient", "leave_one_out", "ablation"])
+def test_what_shows_no_attention_does_not_say_where_the_model_looked(method: str) -> None:
+    assert unmeasured_phrase(method) == UNTESTED
+    for name in ("attention", "copy_split", "self_attention"):
+        assert unmeasured_phrase(name) == LOOKED
 
 
 @pytest.mark.parametrize(
@@ -81,6 +90,7 @@ def test_an_estimate_that_a_baseline_matches_is_not_served(method: str) -> None:
 
 
 def test_no_rung_says_why() -> None:
-    assert not any("because" in phrase for phrase in (LOOKED, RELIED, REMOVED, COPIED))
+    rungs = (UNTESTED, LOOKED, RELIED, REMOVED, COPIED)
+    assert not any("because" in phrase for phrase in rungs)
     assert REMOVED.format(nats=7.12) == "removing it changes the summary by 7.1 nats"
     assert COPIED.format(percent=82.4).startswith("exactly 82 % of")
