@@ -21,10 +21,11 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.end_to_end.conftest import RunningService, Tell, running_service, wait_until
+from tests.end_to_end.conftest import Tell
 from tests.end_to_end.load import clients
 from tests.end_to_end.test_lost_workers import SCRIPT, samples, wait_for
 from tests.end_to_end.test_new_versions import publish, version
+from tests.processes import RunningService, running_service, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 

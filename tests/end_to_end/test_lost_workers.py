@@ -16,12 +16,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as families
 
-from tests.end_to_end.conftest import (
-    RunningService,
-    running_process,
-    running_service,
-    wait_until,
-)
+from tests.processes import RunningService, running_process, running_service, wait_until
 
 SCRIPT = str(Path(__file__).with_name("faulty_service.py"))
 WORKERS = 2

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.end_to_end.conftest import RunningService, running_service, wait_until
 from tests.end_to_end.test_lost_workers import SCRIPT, predict, samples, wait_for
+from tests.processes import RunningService, running_service, wait_until
 
 PLACES = 20
 

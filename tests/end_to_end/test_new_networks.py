@@ -15,10 +15,11 @@ import pytest
 
 from model import artifact
 from model.tokenizer import Tokenizer
-from tests.end_to_end.conftest import RunningService, Tell, running_service, wait_until
+from tests.end_to_end.conftest import Tell
 from tests.end_to_end.load import clients
 from tests.end_to_end.test_lost_workers import children_of, samples, wait_for
 from tests.end_to_end.test_new_versions import outcomes, version
+from tests.processes import RunningService, running_service, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 

@@ -15,9 +15,9 @@ import pytest
 
 from model import artifact
 from model.artifact import Manifest
-from tests.end_to_end.conftest import RunningService, running_service, wait_until
 from tests.end_to_end.load import clients
 from tests.end_to_end.test_lost_workers import SCRIPT, children_of, samples, wait_for
+from tests.processes import RunningService, running_service, wait_until
 
 WORKERS = 2
 

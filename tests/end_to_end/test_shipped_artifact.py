@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,8 @@ import httpx
 
 from model import artifact
 from model.evaluate import ARTIFACTS
+from model.explanation.claims import LEAST_SENTENCE_TAU, LOOKED, MUST_BEAT
+from model.explanation.methods.copy_split import TOLERANCE
 
 TEXT = (
     "The city council of Harrowby voted on Tuesday to build a tram line from the main station to "
@@ -43,3 +46,20 @@ def test_it_names_the_data_that_it_learnt_from() -> None:
     manifest = artifact.read_manifest(artifact.latest_version(ARTIFACTS))
     assert manifest.training["data"]
     assert all(len(row["sha256"]) == 64 for row in manifest.training["data"])
+
+
+def test_its_attention_is_worth_what_is_said_of_it() -> None:
+    directory = artifact.latest_version(ARTIFACTS)
+    report = json.loads((directory / artifact.FAITHFULNESS).read_text(encoding="utf-8"))
+    attention = report["methods"]["attention"]
+    assert report["documents"] >= 200
+    assert report["budgets"] == [0.05, 0.1, 0.2, 0.5]
+    for baseline in MUST_BEAT:
+        lows = [advantage["low"] for advantage in attention["advantage"][baseline]]
+        assert len(lows) == len(report["budgets"])
+        assert min(lows) > 0
+    assert attention["normalised_comprehensiveness"]["low"] >= 0.6
+    assert report["split_error"] <= TOLERANCE
+    assert report["copied_at_peak"]["share"] >= 0.95
+    if attention["sentence_tau"]["mean"] < LEAST_SENTENCE_TAU:
+        assert attention["phrase"] == LOOKED

@@ -18,8 +18,9 @@ import numpy as np
 import pytest
 
 from bench.texts import composed_texts
-from tests.end_to_end.conftest import ROOT, RunningService, Tell, running_process, wait_until
+from tests.end_to_end.conftest import Tell
 from tests.end_to_end.test_lost_workers import children_of, samples, wait_for
+from tests.processes import ROOT, RunningService, running_process, wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
