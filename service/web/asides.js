@@ -124,11 +124,13 @@ export async function stateOf(hash) {
 
 async function packed(text) {
   const bytes = await through(new CompressionStream("deflate-raw"), new TextEncoder().encode(text));
-  return bytes.toBase64({ alphabet: "base64url", omitPadding: true });
+  const letters = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
+  return btoa(letters).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
 async function unpacked(packed) {
-  const bytes = Uint8Array.fromBase64(packed, { alphabet: "base64url" });
+  const letters = atob(packed.replaceAll("-", "+").replaceAll("_", "/"));
+  const bytes = Uint8Array.from(letters, (letter) => letter.charCodeAt(0));
   const text = await through(new DecompressionStream("deflate-raw"), bytes);
   return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(text);
 }

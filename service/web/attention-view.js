@@ -26,7 +26,7 @@ export class AttentionView extends HTMLElement {
     });
     this.overview = new Overview(this.sourcePane);
     this.matrix = new Matrix({
-      cell: (word, column) => this.#sayCell(word, column),
+      cell: (word, column) => (this.probe.textContent = sayCell(this.reading, word, column)),
       pin: (word) => this.#pin("summary", word),
       clear: () => this.clear(),
     });
@@ -160,10 +160,6 @@ export class AttentionView extends HTMLElement {
     this.probe.textContent = sayProbe(this.reading, this.chosen, side, index);
   }
 
-  #sayCell(word, column) {
-    this.probe.textContent = sayCell(this.reading, word, column);
-  }
-
   #strike(sentence) {
     this.#tell("attention-strike", { sentence });
   }
@@ -239,7 +235,7 @@ export class AttentionView extends HTMLElement {
       "div",
       { class: "frame", hidden: true },
       make("div", { class: "top" }, this.summaryPane.root, keyOf()),
-      make("div", { class: "said" }, this.saying, this.probe, this.ledger),
+      make("div", { class: "said" }, this.saying, this.ledger, this.probe),
       make("div", { class: "columns" }, main, aside),
     );
     const sheets = ["palette.css", "attention-view.css"].map((name) => {

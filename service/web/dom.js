@@ -1,18 +1,11 @@
 /** Elements, text from elsewhere inside sentences of ours, canvases. No markup is ever parsed. */
 
-/**
- * An element with attributes, listeners (functions) and children (elements or text).
- * @param {string} tag
- * @param {Record<string, any>} [attributes] false, null and undefined leave one out
- * @param {...(Node | string | null | undefined)} children
- */
+/** An element with attributes (false, null and undefined leave one out), listeners and children. */
 export function make(tag, attributes = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(attributes)) {
     if (typeof value === "function") element.addEventListener(name, value);
-    else if (value === true) element.setAttribute(name, "");
-    else if ((value ?? false) !== false)
-      element.setAttribute(name, String(value));
+    else if ((value ?? false) !== false) element.setAttribute(name, value === true ? "" : value);
   }
   element.append(...children.filter((child) => (child ?? null) !== null));
   return element;
@@ -45,10 +38,14 @@ export function percent(share) {
   return `${Math.round(value)}\u00a0%`;
 }
 
+/** A number with a true minus; nothing before a zero. */
+export function signed(value, digits = 2) {
+  return value.toFixed(digits).replace(/^-(?=.*[1-9])/, "−").replace("-", "");
+}
+
 /** Natural logarithms, with their sign. */
 export function nats(value) {
-  const text = Math.abs(value).toFixed(2);
-  return `${value < 0 && Number(text) ? "−" : ""}${text}\u00a0nats`;
+  return `${signed(value)}\u00a0nats`;
 }
 
 /** Sets a canvas to a size in CSS pixels and gives its context, scaled to the screen's pixels. */

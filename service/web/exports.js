@@ -1,10 +1,10 @@
 /** The view as files: a picture as SVG or PNG, the weights as CSV, the answer as JSON. */
 import { make, tame } from "./dom.js";
-import { NOTICE } from "./furniture.js";
 import { STEPS } from "./words.js";
 
 const SVG = "http://www.w3.org/2000/svg";
 const PNG_SCALE = 2;
+const PNG_TALLEST = 32_000;
 
 /** What a person asked to save. */
 export async function save(kind, view) {
@@ -53,57 +53,46 @@ function field(text) {
 }
 
 /**
- * What a picture of the view is made of, where it stands on the page: backgrounds, bars and text,
- * each text a run on one line.
+ * What a picture of the view is made of, where it stands on the page: boxes, and text, each a run on
+ * one line.
  */
-function pictureOf(view) {
-  const roots = [view.summaryPane.root, view.sourcePane.root];
-  const note = `${view.saying.textContent} ${NOTICE}`;
-  const frame = boundsOf(roots);
-  const shapes = [];
+function pictureOf({ frame }) {
+  const roots = [...frame.querySelectorAll(".line, .key, .saying, .ledger, .source")];
+  const { left, top, width } = frame.getBoundingClientRect();
+  const source = roots.at(-1);
+  const height = source.getBoundingClientRect().top + source.scrollHeight - top;
+  const paper = getComputedStyle(frame).getPropertyValue("--paper").trim();
+  const shapes = [{ x: 0, y: 0, width, height, fill: paper }];
   for (const root of roots) {
-    const from = { left: frame.left, top: frame.top };
-    for (const element of root.querySelectorAll(".word")) lightsOf(element, from, shapes, root);
-    for (const node of textNodes(root)) runsOf(node, from, shapes, root);
+    const from = { x: left, y: top - root.scrollTop };
+    for (const element of root.querySelectorAll(".word, .sample")) marksOf(element, from, shapes);
+    for (const node of textNodes(root)) runsOf(node, from, shapes);
   }
-  const style = getComputedStyle(roots[0]);
-  const height = frame.bottom - frame.top + 40;
-  shapes.push({ kind: "text", x: 0, y: height - 14, size: 13, font: style.fontFamily, fill: style.color, text: note });
-  const paper = style.getPropertyValue("--paper").trim() || "#fff";
-  return { width: frame.right - frame.left, height, paper, shapes };
+  return { width, height, shapes };
 }
 
-function boundsOf(roots) {
-  const boxes = roots.map((root) => root.getBoundingClientRect());
-  const last = roots.at(-1);
-  return {
-    left: Math.min(...boxes.map((box) => box.left)),
-    top: Math.min(...boxes.map((box) => box.top)),
-    right: Math.max(...boxes.map((box) => box.right)),
-    bottom: last.getBoundingClientRect().top + last.scrollHeight,
-  };
-}
-
-/** The light behind a word and its bar. */
-function lightsOf(element, from, shapes, root) {
-  const step = element.dataset.light;
-  const copied = element.style.getPropertyValue("--copied");
-  if (!step && !copied) return;
+/** What the style sheet draws of a word: that it is chosen, its light, or how much was copied. */
+function marksOf(element, from, shapes) {
   const style = getComputedStyle(element);
-  for (const box of element.getClientRects()) {
-    const place = { x: box.left - from.left, y: box.top - from.top + root.scrollTop };
-    const tall = Number.parseFloat(style.getPropertyValue("--bar-room")) || 0;
-    const text = { ...place, width: box.width, height: box.height - tall };
-    if (step) shapes.push({ kind: "box", ...text, fill: style.getPropertyValue("--light").trim() });
-    const high = (step ? step / STEPS : copied) * tall;
-    shapes.push({
-      kind: "box",
-      x: place.x,
-      y: place.y + box.height - high,
-      width: Math.min(box.width, step ? 7 : box.width),
-      height: high,
-      fill: style.getPropertyValue(step ? "--mark" : "--copied-ink").trim(),
-    });
+  const value = (name) => style.getPropertyValue(name).trim();
+  const room = Number.parseFloat(value("--bar-room"));
+  const step = element.dataset.light;
+  for (const { left, bottom, width, height } of element.getClientRects()) {
+    const draw = (name, tall, up = 0, wide = width, along = 0) => {
+      const [x, y] = [left + along - from.x, bottom - up - tall - from.y];
+      if (tall > 0) shapes.push({ x, y, width: wide, height: tall, fill: value(name) });
+    };
+    if (element.getAttribute("aria-selected") === "true") draw("--accent", height);
+    else if (step) {
+      draw("--light", height - room - 1, room + 1);
+      draw("--mark", (step / STEPS) * room, 0, Number.parseFloat(value("--bar-width")));
+    } else {
+      draw("--copied-ink", value("--copied") * room);
+      if (style.borderBottomStyle === "dashed")
+        for (let along = 0; along < width; along += 5) draw("--edge", 1, 0, 3, along);
+    }
+    if (element.matches(".unsupported")) draw("--warn", 2, room);
+    if (element.closest(".struck")) draw("--warn", 2, (room + height) / 2);
   }
 }
 
@@ -113,9 +102,8 @@ function* textNodes(root) {
 }
 
 /** A text node as runs, one for each line that it is broken into. */
-function runsOf(node, from, shapes, root) {
+function runsOf(node, from, shapes) {
   const style = getComputedStyle(node.parentElement);
-  const size = Number.parseFloat(style.fontSize);
   const range = document.createRange();
   for (const { start, end } of linesOf(node, range)) {
     range.setStart(node, start);
@@ -124,14 +112,13 @@ function runsOf(node, from, shapes, root) {
     const text = tame(node.data.slice(start, end));
     if (!text.trim()) continue;
     shapes.push({
-      kind: "text",
-      x: box.left - from.left,
-      y: box.top - from.top + root.scrollTop + 0.8 * box.height,
-      size,
-      font: style.fontFamily,
-      weight: style.fontWeight,
-      fill: style.color,
       text,
+      x: box.left - from.x,
+      y: box.top - from.y + 0.8 * box.height,
+      fill: style.color,
+      "font-size": Number.parseFloat(style.fontSize),
+      "font-family": style.fontFamily,
+      "font-weight": style.fontWeight,
     });
   }
 }
@@ -154,26 +141,17 @@ function* linesOf(node, range) {
 }
 
 /** The picture as SVG, its text as text. */
-function svgOf(picture) {
-  const node = (tag, attributes, text) => {
+function svgOf({ width, height, shapes }) {
+  const node = (tag, attributes, text = "") => {
     const element = document.createElementNS(SVG, tag);
-    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, String(value));
-    if (text !== undefined) element.textContent = text;
+    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+    element.textContent = inXml(text);
     return element;
   };
-  const { width, height } = picture;
   const root = node("svg", { width, height, viewBox: `0 0 ${width} ${height}` });
-  root.append(node("rect", { width, height, fill: picture.paper }));
-  for (const shape of picture.shapes) {
-    const { kind, text, size, font, weight, ...rest } = shape;
-    if (kind === "box") root.append(node("rect", rest));
-    else {
-      const style = { "font-size": size, "font-family": font, "font-weight": weight ?? "400" };
-      root.append(node("text", { ...rest, ...style, "xml:space": "preserve" }, inXml(text)));
-    }
-  }
-  const source = new XMLSerializer().serializeToString(root);
-  return new Blob([source], { type: "image/svg+xml" });
+  for (const { text, ...shape } of shapes)
+    root.append(text ? node("text", { ...shape, "xml:space": "preserve" }, text) : node("rect", shape));
+  return new Blob([new XMLSerializer().serializeToString(root)], { type: "image/svg+xml" });
 }
 
 /** Without what XML cannot hold. */
@@ -181,22 +159,20 @@ function inXml(text) {
   return text.toWellFormed().replace(/[\ufffe\uffff]/g, "\ufffd");
 }
 
-/** The picture as PNG, with two pixels for one. */
-function pngOf(picture) {
+/** The picture as PNG, with two pixels for one, or fewer where no canvas is so tall. */
+function pngOf({ width, height, shapes }) {
   const canvas = document.createElement("canvas");
-  canvas.width = Math.ceil(PNG_SCALE * picture.width);
-  canvas.height = Math.ceil(PNG_SCALE * picture.height);
+  const scale = Math.min(PNG_SCALE, PNG_TALLEST / height);
+  canvas.width = scale * width;
+  canvas.height = scale * height;
   const context = canvas.getContext("2d");
-  context.scale(PNG_SCALE, PNG_SCALE);
-  context.fillStyle = picture.paper;
-  context.fillRect(0, 0, picture.width, picture.height);
-  for (const shape of picture.shapes) {
+  context.scale(scale, scale);
+  for (const shape of shapes) {
     context.fillStyle = shape.fill;
-    if (shape.kind === "box") context.fillRect(shape.x, shape.y, shape.width, shape.height);
-    else {
-      context.font = `${shape.weight ?? 400} ${shape.size}px ${shape.font}`;
+    if (shape.text) {
+      context.font = `${shape["font-weight"]} ${shape["font-size"]}px ${shape["font-family"]}`;
       context.fillText(shape.text, shape.x, shape.y);
-    }
+    } else context.fillRect(shape.x, shape.y, shape.width, shape.height);
   }
   return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
 }

@@ -2,15 +2,13 @@
 import { make, percent } from "./dom.js";
 import { amount, shares } from "./saying.js";
 
-export const NOTICE = "Machine-written, check names.";
-
 /** What the marks under the line mean. */
 export function keyOf() {
   const sample = (kind, text) => make("span", { class: `sample ${kind}` }, text);
   return make(
     "p",
     { class: "key" },
-    make("span", { class: "notice" }, NOTICE),
+    make("span", { class: "notice" }, "Machine-written, check names."),
     sample("copied", "copied"),
     sample("generated", "generated"),
     sample("unsupported", "a name or number that the text does not have"),

@@ -151,8 +151,7 @@ export class Matrix {
   }
 
   hasCursor() {
-    const root = /** @type {ShadowRoot} */ (this.root.getRootNode());
-    return this.isPointed || root.activeElement === this.canvas;
+    return this.isPointed || this.root.getRootNode().activeElement === this.canvas;
   }
 
   #point(event) {
@@ -237,5 +236,7 @@ function pixelOf(context, colour) {
 /** Lays an outline around a part of the picture; hides it where there is none. */
 function outline(element, box) {
   element.hidden = !box;
-  for (const [side, pixels] of Object.entries(box ?? {})) element.style[side] = `${pixels}px`;
+  if (!box) return;
+  element.style.transform = `translate(${box.left}px, ${box.top}px)`;
+  for (const side of ["width", "height"]) element.style[side] = `${box[side]}px`;
 }

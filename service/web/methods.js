@@ -1,6 +1,6 @@
 /** Ways to explain the line, each with what was measured for it; the service has the words. */
 import { part } from "./asides.js";
-import { make, nats, tame } from "./dom.js";
+import { make, nats, signed, tame } from "./dom.js";
 import { readExplanation } from "./explained.js";
 import { readMatrix, readPrediction } from "./reading.js";
 import { explain, predict } from "./service.js";
@@ -180,13 +180,13 @@ function evidenceOf({ evidence, held_out_fit: fit, error }) {
   else if (evidence.documents) figures.push(`Measured on ${evidence.documents} texts.`);
   const interval = (name, figure) => {
     if (typeof figure?.mean !== "number") return;
-    figures.push(`${name} ${round(figure.mean)} (${round(figure.low)} to ${round(figure.high)}).`);
+    figures.push(`${name} ${signed(figure.mean)} (${signed(figure.low)} to ${signed(figure.high)}).`);
   };
   for (const [key, name] of Object.entries(FIGURES)) interval(name, evidence[key]);
   for (const [name, least] of Object.entries(evidence.advantage ?? {}))
-    figures.push(`More than ${name} by ${round(least)} at least.`);
+    figures.push(`More than ${name} by ${signed(least)} at least.`);
   if (evidence.sane === false) figures.push("It did not pass the test with shuffled weights.");
-  if (typeof fit === "number") figures.push(`Fit on removals that it has not seen: ${round(fit)}.`);
+  if (typeof fit === "number") figures.push(`Fit on removals that it has not seen: ${signed(fit)}.`);
   if (typeof error === "number") figures.push(`Largest error: ${error.toExponential(0)}.`);
   return [
     make("p", { class: "phrase" }, evidence.phrase),
@@ -197,10 +197,6 @@ function evidenceOf({ evidence, held_out_fit: fit, error }) {
 /** A method that was measured and is not served. */
 function refusal({ method, reason }) {
   return make("p", { class: "note" }, `Not offered: ${NAMES[method] ?? tame(method)}; ${tame(reason)}.`);
-}
-
-function round(value) {
-  return value.toFixed(2).replace("-", "−");
 }
 
 /** Scores of words of the line, where a method says nothing of places. */

@@ -160,7 +160,9 @@ function listen() {
     if (info) summarize(EXAMPLE, optionsOf());
   });
   element("file").addEventListener("change", (event) => take(event.target.files[0]));
-  element("form").addEventListener("dragover", (event) => event.preventDefault());
+  element("form").addEventListener("dragover", (event) => {
+    if (event.dataTransfer.types.includes("Files")) event.preventDefault();
+  });
   element("form").addEventListener("drop", (event) => {
     const [file] = event.dataTransfer.files;
     if (!file) return; // text drops into the field by itself

@@ -4,7 +4,7 @@ import { amount, bestSentence, sayColumn, sayInner, sayRow } from "./saying.js";
 
 /**
  * Paints the choice of a view: words of the line, places of the text, or nothing, which is all.
- * @returns {number} the sentence that it is about
+ * Returns the sentence that it is about.
  */
 export function paint(view) {
   return view.chosen?.side === "source" ? paintColumn(view) : paintRow(view);

@@ -9,7 +9,7 @@ const LIT_SHARE = 0.95;
 export const FAINTEST = 0.002;
 
 export class Reading {
-  /** @param {any} parts weights: words × places, in that order; special: of each word, or null */
+  /** `weights`: words × places, in that order; `special`: of each word, or null. */
   constructor(parts) {
     Object.assign(this, parts);
     this.isShare = this.unit === "share";
@@ -237,10 +237,8 @@ const ABBREVIATION =
 /**
  * Sentences as [start, end) in UTF-16 code units, without the blanks around them.
  * The browser's rule (UAX #29), which stops at abbreviations; those are joined again.
- * @param {string} text
  */
 export function sentencesOf(text) {
-  /** @type {{start: number, end: number}[]} */
   const found = [];
   let open = null;
   for (const { segment, index } of SEGMENTER.segment(text)) {

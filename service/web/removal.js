@@ -1,5 +1,5 @@
 /** "Remove and see": the line that the model writes without some sentences of the text. */
-import { make, nats, percent, quoted, shortened } from "./dom.js";
+import { make, nats, percent, quoted, shortened, signed } from "./dom.js";
 import { part } from "./asides.js";
 
 export class Removal {
@@ -111,7 +111,7 @@ function probabilities(before, after) {
       make("th", { scope: "row", dir: "auto" }, word.text),
       make("td", {}, percent(old)),
       make("td", {}, percent(now)),
-      make("td", {}, lost.toFixed(2).replace("-", "−")),
+      make("td", {}, signed(lost)),
     );
   });
   const heads = ["Word", "Before", "After", "Nats"].map((text) => make("th", { scope: "col" }, text));

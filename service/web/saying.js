@@ -1,5 +1,5 @@
 /** The view in words: its sentences, and a table. Attention is where the model looked; nothing here claims more. */
-import { make, nats, percent, quoted, shortened, tame } from "./dom.js";
+import { make, nats, percent, quoted, shortened, signed, tame } from "./dom.js";
 import { lit } from "./reading.js";
 
 const NAMED = 3;
@@ -18,7 +18,9 @@ export function sayRow(reading, from, to, values) {
   const subject = reading.isPerWord ? named(reading, from, to, isAll) : asked(reading);
   const rest = sayRest(reading, from, to, values);
   const said = `${subject}: ${lookedAt(reading, chosen, values)}${rest && `; ${rest}`}.`;
-  return chosen.length ? `${said}${earned(reading, chosen[0])}` : said;
+  // A phrase speaks of one word: of a mean over several it would not be true.
+  const isOfOne = from === to || !reading.isPerWord;
+  return chosen.length && isOfOne ? said + earned(reading, chosen[0]) : said;
 }
 
 /** What a method that speaks of the line as a whole was asked about. */
@@ -29,8 +31,8 @@ function asked(reading) {
 /** The phrase that the method has earned, with the number of the strongest place in it. */
 function earned({ phrase, unit, places }, { place, value }) {
   if (!phrase?.includes("…")) return "";
-  const number = unit === "share" ? Math.round(100 * value) : value.toFixed(1).replace("-", "−");
-  return ` ${quoted(shortened(places[place].text, 40))}: ${phrase.replace("…", String(number))}.`;
+  const number = unit === "share" ? Math.round(100 * value) : signed(value, 1);
+  return ` ${quoted(shortened(places[place].text, 40))}: ${phrase.replace("…", number)}.`;
 }
 
 /** From places of the text to others, inside the encoder. */
@@ -133,7 +135,8 @@ function listed(names) {
 const TOP = 5;
 
 export function tableOf(reading) {
-  const heads = ["Word", "Copied", "Log probability", heading(reading)];
+  const most = reading.isShare ? "Looked at most" : "Strongest places";
+  const heads = ["Word", "Copied", "Log probability", most];
   if (reading.isShare) heads.push("Elsewhere", "On the end mark");
   const head = make("tr", {}, ...heads.map((text) => make("th", { scope: "col" }, text)));
   const rows = reading.words.map((_, index) => rowOf(reading, index));
@@ -146,17 +149,13 @@ export function tableOf(reading) {
   );
 }
 
-function heading(reading) {
-  return reading.isShare ? "Looked at most" : "Strongest places";
-}
-
 function rowOf(reading, index) {
   const word = reading.words[index];
   const values = reading.row(index, index);
   const cells = [
     make("th", { scope: "row", dir: "auto" }, tame(word.text), make("span", { class: "note" }, unsupported(word, " – "))),
     cell(word.copiedShare === null ? "–" : percent(word.copiedShare)),
-    cell(word.logProb === null ? "–" : word.logProb.toFixed(2).replace("-", "−")),
+    cell(word.logProb === null ? "–" : signed(word.logProb)),
     make("td", {}, placesOf(reading, values)),
   ];
   if (reading.isShare) {

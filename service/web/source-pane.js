@@ -22,9 +22,7 @@ export class SourcePane {
     this.sentences = [];
   }
 
-  /**
-   * @param {{start: number, end: number}[]} read the parts that the model read
-   */
+  /** `read`: the parts of the text that the model read. */
   show(reading, read) {
     this.reading = reading;
     this.read = read;

@@ -7,7 +7,7 @@ import { FAINTEST } from "./reading.js";
  * `pin` (clicked, tapped, or Enter), `range` (a span is chosen), `clear` and `strike`.
  */
 export class WordList {
-  /** @param {{isDraggable: boolean}} options whether dragging chooses a span, or text as usual */
+  /** `isDraggable`: dragging chooses a span, and not text as usual. */
   constructor(root, listener, { isDraggable }) {
     this.root = root;
     this.listener = listener;
@@ -15,8 +15,7 @@ export class WordList {
     this.group = () => 0; // the number of an item's group
     this.current = 0;
     this.anchor = 0;
-    this.dragFrom = null;
-    this.isByPointer = false;
+    this.#released();
     root.addEventListener("pointerover", (event) => this.#over(event));
     root.addEventListener("pointerdown", (event) => this.#down(event, isDraggable));
     root.addEventListener("click", (event) => this.#click(event));
@@ -52,43 +51,41 @@ export class WordList {
   }
 
   #indexOf(event) {
-    const target = /** @type {Element} */ (event.target);
-    const item = target.closest?.("[data-index]");
+    const item = event.target.closest?.("[data-index]");
     return item && this.root.contains(item) ? Number(item.dataset.index) : null;
   }
 
   #over(event) {
     const index = this.#indexOf(event);
     if (index === null || event.pointerType === "touch") return;
-    if (this.dragFrom === null) this.listener.preview(index);
-    else if (index !== this.dragFrom || this.hasDragged) {
-      this.hasDragged = true;
-      this.listener.range(this.dragFrom, index);
-    }
+    if (!this.isDragging) return this.listener.preview(index);
+    this.hasDragged ||= index !== this.anchor;
+    if (this.hasDragged) this.#extend(index);
   }
 
   #down(event, isDraggable) {
     const index = this.#indexOf(event);
     this.isByPointer = true;
     if (index === null || event.pointerType === "touch" || event.button !== 0) return;
-    if (isDraggable && !event.shiftKey) {
-      this.dragFrom = index;
-      this.hasDragged = false;
-    }
+    this.isDragging = isDraggable && !event.shiftKey;
+    if (this.isDragging) this.anchor = index;
   }
 
   #released() {
-    this.dragFrom = null;
-    this.isByPointer = false;
+    this.isDragging = this.hasDragged = this.isByPointer = false;
+  }
+
+  /** Chooses from where a span was begun to here, on whichever side that is. */
+  #extend(index) {
+    this.goTo(index);
+    this.listener.range(this.anchor, index);
   }
 
   #click(event) {
     const index = this.#indexOf(event);
-    const dragged = this.hasDragged;
-    this.hasDragged = false;
-    if (index === null || dragged) return;
+    if (index === null || this.hasDragged) return;
+    if (event.shiftKey) return this.#extend(index);
     this.goTo(index);
-    if (event.shiftKey) return this.listener.range(this.anchor, index);
     this.anchor = index;
     this.listener.pin(index);
   }
@@ -97,7 +94,9 @@ export class WordList {
     const index = this.#indexOf(event);
     if (index === null || this.isByPointer) return;
     this.goTo(index);
-    if (!this.isExtending) this.listener.preview(index);
+    if (this.isExtending) return;
+    this.anchor = index;
+    this.listener.preview(index);
   }
 
   #key(event) {

@@ -17,6 +17,14 @@ TEXT = (
 )
 SUMMARY = "Harbour tram opened, says council"
 
+RELEASE = (
+    "The Department of Transport announced today that it will award 48 million dollars to repair "
+    "120 bridges in rural counties. The grants will go to 34 counties, and most of the work is "
+    "expected to begin next spring. Officials said that the oldest of the bridges was built in "
+    "1921 and has been closed to heavy trucks since 2019."
+)
+"""What the shipped model has something to say of."""
+
 Span = tuple[int, int] | None
 
 
@@ -45,6 +53,19 @@ def columns(text: str, spans: Sequence[Span], **more: Sequence[float]) -> dict[s
         "end": [None if span is None else span[1] for span in spans],
         "special": [span is None for span in spans],
         **more,
+    }
+
+
+def use(tokens: int, used_end: int, **changes: Any) -> dict[str, Any]:
+    """What was read of a text: all of it, up to `used_end`."""
+    return {
+        "tokens": tokens,
+        "used_tokens": tokens,
+        "used_end": used_end,
+        "truncated": False,
+        "offset_unit": "utf16",
+        "sha256": "0" * 64,
+        **changes,
     }
 
 
@@ -101,19 +122,43 @@ def answer(
                     "source_tokens": columns(text, source, weight=[0.0] * len(source)),
                 },
                 "key_sentences": [],
-                "source": {
-                    "tokens": len(source),
-                    "used_tokens": len(source),
-                    "used_end": len(text.encode("utf-16-le")) // 2,
-                    "truncated": False,
-                    "offset_unit": "utf16",
-                    "sha256": "0" * 64,
-                },
+                "source": use(len(source), len(text.encode("utf-16-le")) // 2),
                 "warnings": [],
                 **prediction,
             }
         ],
         "usage": {"source_tokens": len(source), "summary_tokens": count},
+    }
+
+
+WORDS = [TEXT[start:end] for start, end in words_of(TEXT)]
+
+# "Harbour" looks at "harbour" and "tram", "tram" at "tram" alone, "council" far down.
+ROWS = {
+    0: {WORDS.index("harbour"): 0.6, WORDS.index("tram"): 0.2},
+    1: {WORDS.index("tram"): 0.9},
+    5: {WORDS.index("hills"): 0.8},
+}
+
+# What the service says of a word, be it right or wrong, is what is marked.
+COUNCIL = {"text": "council", "start": 26, "end": 33, "kind": "name"}
+SHOWN = {"rows": ROWS, "copied": [0.9, 0.8, 0.1, 0.0, 0.2, 0.95], "unsupported_words": [COUNCIL]}
+"""What `answer` is asked for where a test has nothing else to show."""
+
+
+def explained(text: str, summary: str, *explanations: Mapping[str, Any]) -> dict[str, Any]:
+    """An answer of `/explain`."""
+    attention = answer(text, summary)["predictions"][0]["attention"]
+    return {
+        "id": "x",
+        "predictions": [
+            {
+                "summary": summary,
+                "summary_tokens": attention["summary_tokens"],
+                "source_units": attention["source_tokens"],
+                "explanations": [*explanations],
+            }
+        ],
     }
 
 
@@ -159,11 +204,3 @@ def show(page: Page, text: str = TEXT, **answered: Any) -> None:
     """The page, showing an answer that a test made."""
     with answering(page, answer(text, **answered)):
         summarize(page, text)
-
-
-def lit(page: Page, pane: str = ".source") -> dict[str, float]:
-    """The words that are lit, and the heights of their bars between 0 and 1."""
-    return page.locator(f"attention-view {pane} .word[data-light]").evaluate_all(
-        "words => Object.fromEntries("
-        "words.map(word => [word.textContent, word.dataset.light / 27]))"
-    )

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
-import httpx
 import pytest
 from playwright.sync_api import (
     Browser,
@@ -26,9 +22,8 @@ from playwright.sync_api import (
 )
 
 from model.artifact import file_digests, latest_version, read_manifest, write_manifest
-from tests.browser.answers import summarize
-
-ROOT = Path(__file__).parents[2]
+from tests.browser.answers import SHOWN, show, summarize, without_explanations
+from tests.processes import ROOT, running_service, wait_until
 
 OTHER_NAME = "summarizer.example"
 """A name that leads to the service too: some scripts behave otherwise on 127.0.0.1."""
@@ -48,26 +43,10 @@ FLAGS = [
 
 @contextmanager
 def _service(log: Path, *arguments: str, **settings: str) -> Iterator[int]:
-    """The port on which a service of one worker listens, until the block ends."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    environment = os.environ | {
-        "PYTHONPATH": str(ROOT),
-        "SUMMARIZER_PORT": str(port),
-        "SUMMARIZER_WORKERS": "1",
-        **settings,
-    }
-    with log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, *arguments], cwd=ROOT, env=environment, stdout=output
-        )
-    try:
-        _wait_until_ready(process, f"http://127.0.0.1:{port}/readyz")
-        yield port
-    finally:
-        process.terminate()
-        assert process.wait(timeout=30) == 0
+    """The port on which a service listens, until the block ends."""
+    with running_service(log, *arguments, **settings) as service:
+        wait_until(service, "/readyz", 200, seconds=240)  # the machine may be busy
+        yield service.address[1]
 
 
 @pytest.fixture(scope="session")
@@ -97,22 +76,8 @@ def unmeasured_port(tmp_path: Path) -> Iterator[int]:
         report.unlink()
     manifest = read_manifest(artifact, verify=False)
     write_manifest(artifact, replace(manifest, files=file_digests(artifact)))
-    settings = {"SUMMARIZER_ARTIFACT": str(artifact)}
-    with _service(tmp_path / "log", "-m", "service", **settings) as port:
+    with _service(tmp_path / "log", "-m", "service", artifact=str(artifact)) as port:
         yield port
-
-
-def _wait_until_ready(process: subprocess.Popen[bytes], url: str) -> None:
-    deadline = time.monotonic() + 240  # the machine may be busy
-    while time.monotonic() < deadline:
-        assert process.poll() is None, "the service ended early"
-        try:
-            if httpx.get(url).is_success:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.1)
-    raise AssertionError("the service is not ready")
 
 
 @pytest.fixture(scope="session")
@@ -182,23 +147,57 @@ def assert_clean(watched: Watched) -> None:
 
 
 @contextmanager
-def showing(browser: Browser, port: int, text: str) -> Iterator[Watched]:
-    """The page with what the shipped model, which may take its time, said of a text."""
-    page = browser.new_page(viewport={"width": 1280, "height": 1000})
-    page.set_default_timeout(60_000)
-    expect.set_options(timeout=60_000)
-    watched = Watched(page, f"http://127.0.0.1:{port}")
-    watched.open("/")
-    summarize(page, text)
+def watching(
+    browser: Browser, port: int, host: str = "127.0.0.1", **options: Any
+) -> Iterator[Watched]:
+    """A page of its own, about which nothing is wrong when the block ends."""
+    page = browser.new_page(**{"viewport": {"width": 1280, "height": 1000}, **options})
+    page.set_default_timeout(30_000)
+    watched = Watched(page, f"http://{host}:{port}")
     yield watched
     assert_clean(watched)
-    expect.set_options(timeout=5_000)
     page.close()
+
+
+@contextmanager
+def showing(browser: Browser, port: int, text: str) -> Iterator[Watched]:
+    """The page with what the shipped model, which may take its time, said of a text."""
+    with watching(browser, port) as watched:
+        watched.page.set_default_timeout(60_000)
+        expect.set_options(timeout=60_000)
+        watched.open("/")
+        summarize(watched.page, text)
+        yield watched
+        expect.set_options(timeout=5_000)
 
 
 @pytest.fixture(params=["127.0.0.1", OTHER_NAME])
 def watched(request: pytest.FixtureRequest, browser: Browser, port: int) -> Iterator[Watched]:
-    page = browser.new_page(viewport={"width": 1280, "height": 1000})
-    page.set_default_timeout(30_000)
-    yield Watched(page, f"http://{request.param}:{port}")
-    page.close()
+    with watching(browser, port, request.param) as watched:
+        yield watched
+
+
+@pytest.fixture(scope="module")
+def shown(browser: Browser, port: int) -> Iterator[Watched]:
+    """The page with an answer of ours, from a service that explains nothing."""
+    with watching(browser, port) as watched:
+        without_explanations(watched.page)
+        watched.open("/")
+        show(watched.page, **SHOWN)
+        yield watched
+
+
+@pytest.fixture
+def page(shown: Watched) -> Page:
+    """The same page for all tests of a file, with nothing chosen."""
+    page = shown.page
+    page.mouse.move(5, 5)
+    page.get_by_role("button", name="Clear").evaluate("button => button.click()")
+    return page
+
+
+def keep_picture(page: Page, name: str, *, full_page: bool = False) -> None:
+    """For a person to look at, where SCREENSHOTS names a directory."""
+    if directory := os.environ.get("SCREENSHOTS"):
+        path = Path(directory) / f"{name}.png"
+        page.screenshot(path=path, caret="initial", full_page=full_page)

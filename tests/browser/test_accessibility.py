@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -10,9 +11,10 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from tests.browser.answers import TEXT, answering, summarize
-from tests.browser.conftest import Watched, assert_clean
-from tests.browser.test_docs_pages import keep_picture
+from tests.browser.answers import RELEASE, TEXT, answering, summarize
+from tests.browser.conftest import keep_picture, watching
+from tests.browser.pictures import colour
+from tests.browser.view import place, section, word
 
 # axe's rules for WCAG 2.2 A and AA, and what it calls best practice.
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
@@ -23,6 +25,8 @@ THEMES: dict[str, dict[str, Any]] = {
     "dark": {"color_scheme": "dark"},
     "forced": {"forced_colors": "active"},
     "narrow": {"viewport": {"width": 320, "height": 800}},
+    "narrow-dark": {"viewport": {"width": 320, "height": 800}, "color_scheme": "dark"},
+    "wide": {"viewport": {"width": 2560, "height": 1300}},
 }
 
 
@@ -30,18 +34,16 @@ THEMES: dict[str, dict[str, Any]] = {
 def themed(
     request: pytest.FixtureRequest, browser: Browser, shipped_port: int
 ) -> Iterator[tuple[str, Page]]:
-    context = browser.new_context(
-        **({"viewport": {"width": 1280, "height": 1000}} | THEMES[request.param])
-    )
-    page = context.new_page()
-    page.set_default_timeout(30_000)
-    watched = Watched(page, f"http://127.0.0.1:{shipped_port}")
-    watched.open("/")
-    yield request.param, page
-    # axe and the camera try styles of their own, which the page's policy refuses.
-    watched.faults[:] = [fault for fault in watched.faults if "inline style" not in fault]
-    assert_clean(watched)
-    context.close()
+    with watching(browser, shipped_port, **THEMES[request.param]) as watched:
+        watched.open("/")
+        yield request.param, watched.page
+        # axe tries styles of its own, which the page's policy refuses.
+        watched.faults[:] = [fault for fault in watched.faults if "inline style" not in fault]
+
+
+def hue(*rgb: int) -> float:
+    """In degrees."""
+    return 360 * colorsys.rgb_to_hsv(*rgb)[0]
 
 
 def assert_no_violations(page: Page) -> None:
@@ -71,18 +73,68 @@ def test_axe_finds_nothing_in_an_answer(themed: tuple[str, Page]) -> None:
     name, page = themed
     summarize(page, TEXT)
     page.locator(".phrase").wait_for()
-    page.locator("attention-view .line .word").nth(1).click()
+    word(page, 1).click()
+    keep_picture(page, f"page-view-{name}")
     page.locator("attention-view details summary", has_text="Table").click()
     page.get_by_role("button", name="Strike it out").click()
     page.locator(".answer .new").wait_for()
     page.get_by_role("button", name="Make a link").click()
     assert_no_violations(page)
     assert_no_sideways_scroll(page)
-    keep_picture(page, f"page-answer-{name}")
-    page.locator("attention-view .source .word").nth(1).focus()
+    rows = page.locator("attention-view tbody tr").evaluate_all(
+        "rows => rows.map(row => row.getBoundingClientRect().height)"
+    )
+    assert max(rows) < 200  # five places, a line each
+    keep_picture(page, f"page-answer-{name}", full_page=True)
+    place(page, 1).focus()
     page.keyboard.press("Escape")
     page.keyboard.press("ArrowRight")
     assert_no_violations(page)
+
+
+@pytest.mark.parametrize("themed", ["light", "dark"], indirect=True)
+def test_axe_finds_nothing_in_any_method(themed: tuple[str, Page]) -> None:
+    _, page = themed
+    summarize(page, RELEASE)
+    part = section(page, "Method")
+    choice = part.get_by_label("Method", exact=True)
+    part.locator(".phrase").wait_for()
+    for method in choice.locator("option").evaluate_all("all => all.map(one => one.value)"):
+        with page.expect_response("**/explain"):
+            choice.select_option(method)
+        part.locator(".phrase").wait_for()
+        assert_no_violations(page)
+    part.get_by_role("button", name="Test the attention on this text").click()
+    part.get_by_text("five words most looked at").wait_for()
+    assert_no_violations(page)
+
+
+@pytest.mark.parametrize("themed", ["light", "narrow"], indirect=True)
+def test_nothing_is_lost_where_text_has_more_room(themed: tuple[str, Page]) -> None:
+    """Spacing of WCAG 2.2, 1.4.12."""
+    _, page = themed
+    summarize(page, RELEASE)
+    cut_off = page.evaluate(
+        """() => {
+          const { shadowRoot } = document.querySelector("attention-view");
+          const sheet = new CSSStyleSheet();
+          sheet.replaceSync(`* { line-height: 1.5 !important; letter-spacing: 0.12em !important;
+            word-spacing: 0.16em !important } p { margin-bottom: 2em !important }`);
+          for (const root of [document, shadowRoot]) root.adoptedStyleSheets = [sheet];
+          const all = [document, shadowRoot].flatMap((root) =>
+            [...root.querySelectorAll("button, label, p, li, h1, h2, h3, th, td, summary")]);
+          return all.filter((element) => element.clientWidth > 0 && element.offsetWidth > 1
+            && element.scrollWidth > element.clientWidth + 1).map((element) => element.outerHTML);
+        }"""
+    )
+    assert cut_off == []
+    assert_no_sideways_scroll(page)
+    page.evaluate(
+        """() => {
+          const { shadowRoot } = document.querySelector("attention-view");
+          for (const root of [document, shadowRoot]) root.adoptedStyleSheets = [];
+        }"""
+    )
 
 
 @pytest.mark.parametrize("themed", ["light"], indirect=True)
@@ -154,7 +206,10 @@ def test_light_keeps_contrast_in_every_step(themed: tuple[str, Page]) -> None:
     assert min(ratios["text"]) >= 4.5
     assert ratios["bar"] >= 3
     assert ratios["copied"] >= 3
-    if name != "forced":
-        steps = ratios["steps"]
-        assert steps in (sorted(steps), sorted(steps, reverse=True))
-        assert len(set(steps)) == 9
+    if name == "forced":
+        return
+    steps = ratios["steps"]
+    assert steps in (sorted(steps), sorted(steps, reverse=True))
+    assert len(set(steps)) == 9
+    hues = [hue(*colour(page, f"light-{step}")) for step in range(1, 10)]
+    assert max(hues) - min(hues) < 15  # degrees

@@ -1,19 +1,29 @@
-"""`<attention-view>` under pointer, keys and touch, with weights that the tests choose."""
+"""`<attention-view>`: what it says and marks, long texts, and standing alone."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from service.routes.web import POLICY
-from tests.browser.answers import SUMMARY, TEXT, answer, lit, show, without_explanations, words_of
-from tests.browser.conftest import Watched, assert_clean
+from tests.browser.answers import (
+    ROWS,
+    SHOWN,
+    SUMMARY,
+    TEXT,
+    WORDS,
+    answer,
+    show,
+    use,
+    words_of,
+)
+from tests.browser.conftest import watching
+from tests.browser.pictures import colour, has_colour, seen, tall
+from tests.browser.view import chosen, lit, place, said, word
 
-WORDS = [TEXT[start:end] for start, end in words_of(TEXT)]
 LONG = (
     TEXT
     + " "
@@ -21,217 +31,47 @@ LONG = (
         f"Sentence number {number} tells of a stop at which nobody waits." for number in range(60)
     )
 )
-LONG_WORDS = [LONG[start:end] for start, end in words_of(LONG)]
-HILLS = WORDS.index("hills")
-STOP_59 = LONG_WORDS.index("59")
-
-# "Harbour" looks at "harbour" and "tram", "tram" at "tram" alone, "council" far down.
-ROWS = {
-    0: {WORDS.index("harbour"): 0.6, WORDS.index("tram"): 0.2},
-    1: {WORDS.index("tram"): 0.9},
-    5: {HILLS: 0.8},
-}
+STOP_59 = [LONG[start:end] for start, end in words_of(LONG)].index("59")
 
 
-# What the service says of a word, be it right or wrong, is what is marked.
-COUNCIL = {"text": "council", "start": 26, "end": 33, "kind": "name"}
-SHOWN = {"rows": ROWS, "copied": [0.9, 0.8, 0.1, 0.0, 0.2, 0.95], "unsupported_words": [COUNCIL]}
+# ---------------------------------------------------------------------------------- what is seen
 
 
-@pytest.fixture(scope="module")
-def shown(browser: Browser, port: int) -> Iterator[Watched]:
-    page = browser.new_page(viewport={"width": 1280, "height": 1000})
-    page.set_default_timeout(15_000)
-    watched = Watched(page, f"http://127.0.0.1:{port}")
-    without_explanations(page)
-    watched.open("/")
-    show(page, **SHOWN)
-    yield watched
-    assert_clean(watched)
-    page.close()
-
-
-@pytest.fixture
-def page(shown: Watched) -> Page:
-    page = shown.page
-    page.mouse.move(5, 5)
-    page.get_by_role("button", name="Clear").evaluate("button => button.click()")
-    return page
-
-
-def word(page: Page, index: int) -> Locator:
-    return page.locator("attention-view .line .word").nth(index)
-
-
-def place(page: Page, index: int) -> Locator:
-    return page.locator("attention-view .source .word").nth(index)
-
-
-def said(page: Page) -> str:
-    text = page.locator("attention-view .saying").inner_text()
-    return re.sub("[\u2068\u2069]", "", text).replace("\u00a0", " ")
-
-
-def chosen(page: Page, pane: str = ".line") -> list[str]:
-    return page.locator(f"attention-view {pane} [aria-selected=true]").all_inner_texts()
-
-
-# ---------------------------------------------------------------------------------- pointer
-
-
-def test_at_first_the_whole_line_is_shown(page: Page) -> None:
-    assert said(page).startswith("The whole line: looked mainly at “tram”")
-    assert chosen(page) == []
-    assert lit(page)
-
-
-def test_hovering_a_word_lights_its_sources_in_place_by_bar_and_step(page: Page) -> None:
-    word(page, 0).hover()
-    bars = lit(page)
-    assert bars["harbour"] == 1
-    assert bars["tram"] == pytest.approx(0.2 / 0.6, abs=0.01)
-    steps = [int(place(page, i).get_attribute("data-light") or 0) for i in (1, 2)]
-    assert steps == [27, 9]
-    word(page, 1).hover()
-    assert lit(page)["tram"] == 1
-    assert "harbour" not in lit(page)
-
-
-def test_light_stays_when_the_pointer_leaves(page: Page) -> None:
-    word(page, 1).hover()
-    page.mouse.move(5, 5)
-    assert chosen(page) == ["tram"]
-
-
-def test_click_pins_and_escape_clears(page: Page) -> None:
+def test_light_is_painted_as_a_ground_and_as_a_bar_whose_height_is_the_value(page: Page) -> None:
     word(page, 0).click()
-    word(page, 1).hover()
-    assert chosen(page) == ["Harbour"]
-    page.keyboard.press("Escape")
-    assert chosen(page) == []
-    word(page, 2).hover()
-    assert chosen(page) == ["opened"]
-
-
-def test_a_second_click_unpins(page: Page) -> None:
-    word(page, 0).click()
-    word(page, 0).click()
-    assert chosen(page) == []
-
-
-def test_dragging_chooses_a_span_and_averages_its_rows(page: Page) -> None:
-    word(page, 0).hover()
-    page.mouse.down()
-    word(page, 1).hover()
-    page.mouse.up()
-    assert chosen(page) == ["Harbour", "tram"]
-    assert "“tram” (55 %), “harbour” (30 %)" in said(page)
-    word(page, 4).hover()
-    assert chosen(page) == ["Harbour", "tram"]
-
-
-def test_shift_click_chooses_a_span(page: Page) -> None:
+    mark, most, least = (colour(page, name) for name in ("mark", "light-9", "light-3"))
+    bars = {}
+    for name, ground in (("harbour", most), ("tram", least)):
+        painted = seen(place(page, WORDS.index(name)))
+        bars[name] = tall(painted[:, 3], mark)
+        assert has_colour(painted[:18], ground).mean() > 0.3  # the rest are letters
+        assert not has_colour(painted[:-2, 9], mark).any()  # a bar is no ground
+    assert bars["harbour"] == pytest.approx(13, abs=1)  # its whole room
+    assert bars["tram"] == pytest.approx(13 / 3, abs=1)
     word(page, 1).click()
-    word(page, 3).click(modifiers=["Shift"])
-    assert chosen(page) == ["tram", "opened", ","]
+    dark = seen(place(page, WORDS.index("nine")))
+    assert not has_colour(dark, mark).any()
+    assert not has_colour(dark, most).any()
 
 
-def test_hovering_a_source_word_lights_the_words_that_looked_at_it(page: Page) -> None:
-    place(page, WORDS.index("tram")).hover()
-    bars = lit(page, ".line")
-    assert bars["tram"] == 1
-    assert bars["Harbour"] == pytest.approx(0.2 / 0.9, abs=0.02)
-    assert said(page).startswith(
-        "“tram” in sentence 1: looked at by “tram” (90 %), “Harbour” (20 %)"
-    )
-    page.keyboard.press("Escape")
+def test_what_was_copied_fills_the_room_under_a_word(page: Page) -> None:
+    ink = colour(page, "copied-ink")
+    filled = {index: tall(seen(word(page, index))[:, 8], ink) for index in (0, 1, 2, 3, 5)}
+    # 7 px are all of it; of what was generated a dotted line shows below.
+    assert filled[0] == pytest.approx(1 + 0.9 * 6, abs=1)
+    assert filled[5] == pytest.approx(1 + 0.95 * 6, abs=1)
+    assert max(filled[2], filled[3]) <= 1
+    dots = seen(word(page, 3))[-6:]
+    assert has_colour(dots, colour(page, "edge")).any()
+    assert not has_colour(dots, ink).any()
 
 
-def test_with_a_word_pinned_the_text_tells_single_numbers(page: Page) -> None:
-    word(page, 0).click()
-    place(page, WORDS.index("tram")).hover()
-    assert chosen(page) == ["Harbour"]
-    expect(page.locator("attention-view .probe")).to_have_text(re.compile("tram.*: 20\u00a0%"))
-
-
-def test_a_tap_lights_and_pins(browser: Browser, port: int) -> None:
-    context = browser.new_context(viewport={"width": 360, "height": 800}, has_touch=True)
-    page = context.new_page()
-    without_explanations(page)
-    page.goto(f"http://127.0.0.1:{port}/")
-    show(page, rows=ROWS)
-    word(page, 1).tap()
-    assert chosen(page) == ["tram"]
-    word(page, 0).tap()
-    assert chosen(page) == ["Harbour"]
-    size = page.get_by_role("button", name="Clear").bounding_box()
-    assert size is not None
-    assert size["height"] >= 44
-    context.close()
-
-
-# ---------------------------------------------------------------------------------- keys
-
-
-def test_the_line_and_the_text_are_one_tab_stop_each(page: Page) -> None:
-    for pane in (".line", ".source"):
-        stops = page.locator(f"attention-view {pane} [tabindex='0']")
-        expect(stops).to_have_count(1)
-    word(page, 0).focus()
-    page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.id") == "unit"
-
-
-def test_focus_lights_and_arrows_go_by_words(page: Page) -> None:
-    word(page, 0).focus()
-    assert chosen(page) == ["Harbour"]
-    page.keyboard.press("ArrowRight")
-    assert chosen(page) == ["tram"]
-    page.keyboard.press("End")
-    assert chosen(page) == ["council"]
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("ArrowLeft")
-    assert chosen(page) == ["says"]
-    page.keyboard.press("Home")
-    assert chosen(page) == ["Harbour"]
-
-
-def test_shift_arrows_choose_a_span(page: Page) -> None:
-    word(page, 0).focus()
-    page.keyboard.press("Home")
-    page.keyboard.press("Shift+ArrowRight")
-    page.keyboard.press("Shift+ArrowRight")
-    assert chosen(page) == ["Harbour", "tram", "opened"]
-    page.keyboard.press("Shift+ArrowLeft")
-    assert chosen(page) == ["Harbour", "tram"]
-    page.keyboard.press("ArrowRight")
-    assert chosen(page) == ["opened"]
-
-
-def test_enter_pins_for_the_keyboard(page: Page) -> None:
-    word(page, 0).focus()
-    page.keyboard.press("Home")
-    page.keyboard.press("Enter")
-    place(page, 0).focus()
-    assert chosen(page) == ["Harbour"]
-    page.keyboard.press("ArrowRight")
-    expect(page.locator("attention-view .probe")).to_have_text(re.compile("harbour.*: 60\u00a0%"))
-    page.keyboard.press("Escape")
-    assert chosen(page) == []
-
-
-def test_in_the_text_control_and_arrows_go_by_sentences(page: Page) -> None:
-    place(page, 0).focus()
-    page.keyboard.press("Home")
-    page.keyboard.press("Control+ArrowRight")
-    assert chosen(page, ".source") == ["It"]
-    page.keyboard.press("ArrowDown")
-    assert chosen(page, ".source") == ["Tickets"]
-    page.keyboard.press("ArrowRight")
-    page.keyboard.press("ArrowUp")
-    assert chosen(page, ".source") == ["Tickets"]
-    page.keyboard.press("Control+ArrowLeft")
-    assert chosen(page, ".source") == ["It"]
+def test_the_choice_is_painted_otherwise_than_light(page: Page) -> None:
+    word(page, 2).click()
+    accent = colour(page, "accent")
+    assert has_colour(seen(word(page, 2)), accent).mean() > 0.3
+    assert has_colour(seen(word(page, 2)), colour(page, "on-accent")).any()
+    assert not has_colour(seen(word(page, 1)), accent).any()
 
 
 # ---------------------------------------------------------------------------------- what is said
@@ -332,14 +172,7 @@ def test_the_best_sentence_scrolls_into_view_and_the_strip_shows_it(page: Page) 
 def test_the_cut_of_a_long_text_is_drawn(page: Page) -> None:
     end = TEXT.index(" Tickets")
     spans = [span for span in words_of(TEXT) if span[1] <= end]
-    source = {
-        "tokens": 300,
-        "used_tokens": 120,
-        "used_end": end,
-        "truncated": True,
-        "offset_unit": "utf16",
-        "sha256": "0" * 64,
-    }
+    source = use(300, end, used_tokens=120, truncated=True)
     show(page, source_spans=spans, source=source, warnings=["truncated"])
     cut = page.locator("attention-view .cut")
     expect(cut).to_have_text("reading stopped here")
@@ -355,15 +188,7 @@ def test_of_a_selection_what_was_not_read_is_pale(page: Page) -> None:
     second = TEXT.index("It has"), TEXT.index(" Tickets")
     passages = [{"start": 0, "end": second[0] - 1}, {"start": second[1] + 1, "end": len(TEXT)}]
     spans = [span for span in words_of(TEXT) if not second[0] <= span[0] < second[1]]
-    source = {
-        "tokens": 300,
-        "used_tokens": 120,
-        "used_end": len(TEXT),
-        "truncated": True,
-        "passages": passages,
-        "offset_unit": "utf16",
-        "sha256": "0" * 64,
-    }
+    source = use(300, len(TEXT), used_tokens=120, truncated=True, passages=passages)
     show(page, source_spans=spans, source=source)
     assert "".join(page.locator("attention-view .unread").all_inner_texts()).strip() == (
         "It has nine stops and runs every ten minutes."
@@ -389,63 +214,6 @@ def test_the_short_form_of_an_answer_is_shown_too(page: Page) -> None:
     show(page, **SHOWN)
 
 
-# ---------------------------------------------------------------------------------- matrix, table
-
-
-def test_the_matrix_has_a_cursor_for_keys(page: Page) -> None:
-    matrix = page.locator("attention-view canvas.cells")
-    matrix.focus()
-    probe = page.locator("attention-view .probe")
-    expect(probe).to_have_text(re.compile("Harbour.*The.*: under 1"))
-    page.keyboard.press("ArrowRight")
-    expect(probe).to_have_text(re.compile("Harbour.*harbour.*: 60\u00a0%"))
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("ArrowRight")
-    expect(probe).to_have_text(re.compile("tram.*tram.*: 90\u00a0%"))
-    page.keyboard.press("End")
-    expect(probe).to_have_text(re.compile("tram.*the end mark: 4\u00a0%"))
-    page.keyboard.press("Enter")
-    assert chosen(page) == ["tram"]
-    page.keyboard.press("Escape")
-    assert chosen(page) == []
-
-
-def test_the_matrix_has_the_colour_of_each_weight(page: Page) -> None:
-    pixels = page.locator("attention-view canvas.cells").evaluate(
-        "(c, columns) => { const k = c.width / c.clientWidth, step = c.width / columns;"
-        " const at = (row, column) => c.getContext('2d').getImageData("
-        "  (column + 0.5) * step, (14 + 18 * (row + 0.5)) * k, 1, 1).data[3];"
-        " return [at(0, 1), at(0, 2), at(0, 5), at(1, 2)] }",
-        len(WORDS) + 1,
-    )
-    assert pixels[3] > pixels[0] > pixels[1] > pixels[2]
-
-
-def test_the_matrix_goes_by_sentences_and_zooms(page: Page) -> None:
-    page.get_by_label("Columns are").select_option("sentence")
-    page.locator("attention-view canvas.cells").focus()
-    page.keyboard.press("Home")
-    expect(page.locator("attention-view .probe")).to_have_text(re.compile("Harbour.*sentence 1: 8"))
-    page.get_by_label("Columns are").select_option("word")
-    before = page.locator("attention-view canvas.cells").evaluate("c => c.clientWidth")
-    page.get_by_role("button", name="Larger").click()
-    assert page.locator("attention-view canvas.cells").evaluate("c => c.clientWidth") == 2 * before
-    page.get_by_role("button", name="Smaller").click()
-
-
-def test_the_same_stands_in_a_table(page: Page) -> None:
-    page.locator("attention-view summary", has_text="Table").click()
-    table = page.get_by_role("table")
-    expect(table.get_by_role("columnheader")).to_have_text(
-        ["Word", "Copied", "Log probability", "Looked at most", "Elsewhere", "On the end mark"]
-    )
-    row = table.get_by_role("row").nth(1)
-    expect(row.get_by_role("rowheader")).to_have_text("Harbour")
-    expect(row).to_contain_text("harbour 60\u00a0%, sentence 1")
-    expect(table.get_by_role("row")).to_have_count(7)
-    page.locator("attention-view summary", has_text="Table").click()
-
-
 # ---------------------------------------------------------------------------------- embedding
 
 
@@ -457,25 +225,25 @@ EMBEDDING = """<!doctype html><html lang="en"><title>x</title>
 def test_the_element_can_stand_alone_with_its_answer_in_the_markup(
     browser: Browser, port: int
 ) -> None:
-    page = browser.new_page()
-    watched = Watched(page, f"http://127.0.0.1:{port}")
     data = {"text": TEXT, "prediction": answer(rows=ROWS)["predictions"][0]}
     headers = {"Content-Security-Policy": POLICY, "Content-Type": "text/html"}
     markup = EMBEDDING % json.dumps(data).replace("<", "\\u003c")
-    page.route("**/embedded", lambda route: route.fulfill(body=markup, headers=headers))
-    watched.open("/embedded")
-    assert said(page).startswith("The whole line: looked mainly at “tram”")
-    heard = page.evaluate(
-        """() => new Promise((resolve) => {
-          const view = document.querySelector("attention-view");
-          view.addEventListener("attention-select", (event) => resolve(event.detail));
-          view.select(1, 2);
-        })"""
-    )
-    assert heard == {"side": "summary", "from": 1, "to": 2, "isPinned": True, "sentence": 0}
-    assert chosen(page) == ["tram", "opened"]
-    assert_clean(watched)
-    page.close()
+    with watching(browser, port) as watched:
+        page = watched.page
+        page.route("**/embedded", lambda route: route.fulfill(body=markup, headers=headers))
+        watched.open("/embedded")
+        assert said(page).startswith("The whole line: looked mainly at “tram”")
+        for given in ("1, 2", "2, 1"):
+            heard = page.evaluate(
+                f"""() => new Promise((resolve) => {{
+                  const view = document.querySelector("attention-view");
+                  const heard = (event) => resolve(event.detail);
+                  view.addEventListener("attention-select", heard, {{ once: true }});
+                  view.select({given});
+                }})"""
+            )
+            assert heard == {"side": "summary", "from": 1, "to": 2, "isPinned": True, "sentence": 0}
+            assert chosen(page) == ["tram", "opened"]
 
 
 def test_a_hover_touches_only_the_words_that_change(page: Page) -> None:

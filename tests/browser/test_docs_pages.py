@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
+
+from tests.browser.conftest import Watched, assert_clean, keep_picture
 
 OPERATIONS = [
     "/predict",
@@ -23,19 +23,7 @@ OPERATIONS = [
 ]
 
 
-def keep_picture(page: Page, name: str) -> None:
-    """For a person to look at, where SCREENSHOTS names a directory."""
-    if directory := os.environ.get("SCREENSHOTS"):
-        page.screenshot(path=Path(directory) / f"{name}.png")
-
-
-def assert_clean(watched: Any) -> None:
-    assert watched.requested
-    assert watched.foreign() == []
-    assert watched.faults == []
-
-
-def test_docs_lists_every_operation_and_asks_no_other_host(watched: Any) -> None:
+def test_docs_lists_every_operation_and_asks_no_other_host(watched: Watched) -> None:
     page = watched.open("/docs")
     expect(page.locator(".opblock-summary-path")).to_have_text(OPERATIONS)
     expect(page.locator(".info .title")).to_contain_text("attention-summarizer")
@@ -53,7 +41,7 @@ def test_docs_lists_every_operation_and_asks_no_other_host(watched: Any) -> None
     ],
 )
 def test_try_it_out_shows_the_answer_of_predict(
-    watched: Any, request_body: dict[str, Any], status: str, shown: str
+    watched: Watched, request_body: dict[str, Any], status: str, shown: str
 ) -> None:
     page = watched.open("/docs")
     operation = page.locator("#operations-summaries-predict")
@@ -69,7 +57,7 @@ def test_try_it_out_shows_the_answer_of_predict(
     assert_clean(watched)
 
 
-def test_try_it_out_starts_from_an_example_that_works(watched: Any) -> None:
+def test_try_it_out_starts_from_an_example_that_works(watched: Watched) -> None:
     page = watched.open("/docs")
     operation = page.locator("#operations-summaries-predict")
     operation.locator(".opblock-summary").click()
@@ -81,7 +69,7 @@ def test_try_it_out_starts_from_an_example_that_works(watched: Any) -> None:
     assert_clean(watched)
 
 
-def test_redoc_describes_every_operation_and_asks_no_other_host(watched: Any) -> None:
+def test_redoc_describes_every_operation_and_asks_no_other_host(watched: Watched) -> None:
     page = watched.open("/redoc")
     for summary in (
         "Summarize texts and show where every word came from",

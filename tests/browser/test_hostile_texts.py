@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
-from tests.browser.answers import answer, answering, lit, show, slice16, summarize, words_of
-from tests.browser.conftest import Watched, assert_clean
+from tests.browser.answers import (
+    SUMMARY,
+    TEXT,
+    answer,
+    answering,
+    explained,
+    show,
+    slice16,
+    summarize,
+    words_of,
+)
+from tests.browser.conftest import Watched, watching
+from tests.browser.view import lit, place, said, section, word
 
 HOSTILE = [
     '<script>document.title = "lost"</script>',
@@ -25,39 +36,20 @@ HOSTILE = [
 
 @pytest.fixture(scope="module")
 def watched(browser: Browser, port: int) -> Iterator[Watched]:
-    page = browser.new_page(viewport={"width": 1100, "height": 900})
-    page.set_default_timeout(15_000)
-    watched = Watched(page, f"http://127.0.0.1:{port}")
-    watched.open("/")
-    yield watched
-    assert_clean(watched)
-    page.close()
+    with watching(browser, port, viewport={"width": 1100, "height": 900}) as watched:
+        watched.open("/")
+        yield watched
 
 
-def explained(text: str, summary: str, name: str) -> dict[str, Any]:
-    """An answer of `/explain` with the hostile text in all that is shown of it."""
-    attention = answer(text, summary)["predictions"][0]["attention"]
-    row = {"token": text, "start": 0, "end": 5, "score": 1.5}
-    return {
-        "id": "x",
-        "predictions": [
-            {
-                "summary": summary,
-                "summary_tokens": attention["summary_tokens"],
-                "source_units": attention["source_tokens"],
-                "explanations": [
-                    {
-                        "method": name,
-                        "unit": text,
-                        "target": None,
-                        "rows": [row],
-                        "evidence": {"measured": False, "phrase": text},
-                    }
-                ]
-                * 2,
-            }
-        ],
-    }
+def assert_nothing_became_more_than_text(page: Page) -> None:
+    """No element and no script that the page does not have itself."""
+    assert page.title() == "attention-summarizer"
+    shadow = "document.querySelector('attention-view').shadowRoot"
+    counts = page.evaluate(
+        f"[document.querySelectorAll('img, iframe, object').length, document.scripts.length,"
+        f" {shadow}.querySelectorAll('script, img, iframe').length]"
+    )
+    assert counts == [0, 1, 0]
 
 
 @pytest.mark.parametrize("hostile", HOSTILE)
@@ -70,21 +62,22 @@ def test_hostile_text_stays_text_in_every_field(watched: Watched, hostile: str) 
         "key_sentences": [{"text": hostile, "start": 0, "end": 7, "score": 0.5}],
         "warnings": [hostile],
     }
-    with answering(page, explained(text, summary, "source_reliance"), "explain"):
+    reliance = {
+        "method": "source_reliance",
+        "unit": text,
+        "target": None,
+        "rows": [{"token": text, "start": 0, "end": 5, "score": 1.5}],
+        "evidence": {"measured": False, "phrase": text},
+    }
+    with answering(page, explained(text, summary, reliance, reliance), "explain"):
         show(page, text, summary=summary, **fields)
         page.get_by_label("Method", exact=True).select_option("source_reliance")
         expect(page.locator(".phrase")).to_be_visible()
-    page.locator("attention-view .line .word").first.click()
+    word(page, 0).click()
     page.locator("attention-view details summary", has_text="Table").click()
     page.get_by_label("with the text in it").check()
     page.get_by_role("button", name="Make a link").click()
-    assert page.title() == "attention-summarizer"
-    shadow = "document.querySelector('attention-view').shadowRoot"
-    counts = page.evaluate(
-        f"[document.querySelectorAll('img, iframe, object').length, document.scripts.length,"
-        f" {shadow}.querySelectorAll('script, img, iframe').length]"
-    )
-    assert counts == [0, 1, 0]
+    assert_nothing_became_more_than_text(page)
     shown = page.locator("attention-view .text").evaluate("pane => pane.textContent")
     assert shown == text
     assert page.locator("attention-view .line").evaluate("line => line.textContent") == summary
@@ -92,11 +85,53 @@ def test_hostile_text_stays_text_in_every_field(watched: Watched, hostile: str) 
     page.locator("attention-view details summary", has_text="Table").click()
 
 
+@pytest.mark.parametrize("hostile", HOSTILE)
+def test_hostile_text_stays_text_in_what_the_service_says_of_itself(
+    browser: Browser, port: int, tmp_path: Path, hostile: str
+) -> None:
+    def describe(route: Route) -> None:
+        response = route.fetch()
+        info = response.json()
+        info["model"] |= {"name": hostile, "version": hostile, "styles": ["headline", hostile]}
+        info["explanations"]["refused"] = [{"method": hostile, "reason": hostile}]
+        route.fulfill(response=response, json=info)
+
+    with watching(browser, port) as watched:
+        page = watched.page
+        page.route("**/info", describe)
+        watched.open("/")
+        show(page)
+        assert page.locator("#style option").last.text_content() == hostile.replace("_", " ")
+        assert hostile in str(page.locator("#model").text_content())
+        expect(section(page, "Method").locator(".note", has_text="Not offered")).to_have_count(1)
+
+        with (
+            answering(page, answer(summary=hostile)),
+            answering(page, explained(TEXT, SUMMARY), "explain"),
+        ):
+            page.get_by_role("button", name="Strike it out").click()
+            new = section(page, "Remove and see").locator(".quote.new")
+            new.wait_for()
+        assert new.text_content() == hostile
+
+        file = tmp_path / "hostile.txt"
+        file.write_text(hostile, encoding="utf-8")
+        page.locator("#file").set_input_files(file)
+        page.locator("#status:not(:empty)").wait_for()
+        problem = {"detail": hostile, "title": hostile, "error_type": hostile}
+        page.route("**/predict", lambda route: route.fulfill(status=422, json=problem))
+        page.locator("#compose").evaluate("fold => (fold.open = true)")
+        page.locator("#text").fill("A text.")
+        page.locator("#submit").click()
+        page.locator("#problem:not(:empty)").wait_for()
+        assert page.locator("#problem").text_content() == f"No summary: {hostile}."
+        assert_nothing_became_more_than_text(page)
+
+
 def test_a_reversing_text_does_not_turn_the_sentence_about_it(watched: Watched) -> None:
     show(watched.page, "The \u202eevil word\u202c of the town stands here.", summary="\u202eevil")
-    watched.page.locator("attention-view .line .word").nth(1).hover()
-    said = watched.page.locator("attention-view .saying").inner_text()
-    assert "\u202e" not in said
+    word(watched.page, 1).hover()
+    assert "\u202e" not in said(watched.page)
 
 
 def test_a_hostile_link_is_text_too(watched: Watched) -> None:
@@ -143,16 +178,46 @@ def test_rare_characters_light_exactly(watched: Watched, port: int, text: str) -
     page.locator("#unit").evaluate("select => (select.value = 'word')")
 
 
-def test_an_emoji_of_four_tokens_lights_as_one(watched: Watched) -> None:
-    text = "A \U0001f600 smile in the old town hall."
-    emoji = (2, 4)
-    spans = [(0, 1), emoji, emoji, emoji, *[span for span in words_of(text) if span[0] > 4]]
-    show(
-        watched.page, text, summary="Smile", source_spans=spans, rows={0: {1: 0.3, 2: 0.3, 3: 0.3}}
-    )
-    watched.page.locator("attention-view .line .word").first.hover()
-    assert lit(watched.page)["\U0001f600"] == 1
-    expect(watched.page.locator("attention-view .saying")).to_contain_text("90\u00a0%")
+@pytest.mark.parametrize(
+    "letters",
+    [
+        "\U0001f600",
+        "\U0001f468\u200d\U0001f469\u200d\U0001f467",  # a family, joined
+        "\U0001f1e9\U0001f1f0",  # a flag
+        "e\u0301\u0323",  # a letter with two combining marks
+        "\u0915\u094d\u0937\u093f",  # a cluster of Devanagari
+    ],
+)
+def test_what_looks_like_one_character_lights_as_one_and_alone(
+    watched: Watched, letters: str
+) -> None:
+    """Its pieces, the tokens of its bytes, have one span, and it has neighbours."""
+    page = watched.page
+    text = f"A x{letters}y smile in the old town hall."
+    end = 3 + len(letters.encode("utf-16-le")) // 2
+    one = (3, end)
+    spans = [(0, 1), (2, 3), one, one, one, (end, end + 1)]
+    spans += [span for span in words_of(text) if span[0] > end + 1]
+    for summary, count in (("Smile", 1), (f"{letters} smile", 2)):
+        written = [(0, len(summary) if count == 1 else end - 3), *words_of(summary)[-1:]][:count]
+        show(
+            page,
+            text,
+            summary=summary,
+            source_spans=spans,
+            summary_spans=written,
+            rows={0: {2: 0.3, 3: 0.3, 4: 0.3}},
+        )
+        word(page, 0).click()
+        bars = lit(page)
+        assert bars.pop(letters) == 1
+        assert all(bar < 0.2 for bar in bars.values())
+        assert "90 %" in said(page)
+        page.keyboard.press("Escape")
+        places = page.locator("attention-view .source .word").all_text_contents()
+        place(page, places.index(letters)).click()
+        lit_line = lit(page, ".line")
+        assert lit_line[summary if count == 1 else letters] == 1
 
 
 def test_the_policy_holds_in_the_browser(watched: Watched) -> None:

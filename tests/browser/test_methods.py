@@ -9,19 +9,14 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Locator, Page, Route, expect
 
-from tests.browser.answers import lit, summarize
-from tests.browser.conftest import Watched, showing
-
-TEXT = (
-    "The Department of Transport announced today that it will award 48 million dollars to repair "
-    "120 bridges in rural counties. The grants will go to 34 counties. Officials said that the "
-    "oldest of the bridges was built in 1921."
-)
+from tests.browser.answers import RELEASE, summarize
+from tests.browser.conftest import Watched, showing, watching
+from tests.browser.view import lit, place, said, section, word, words
 
 
 @pytest.fixture(scope="module")
 def watched(browser: Browser, shipped_port: int) -> Iterator[Watched]:
-    with showing(browser, shipped_port, TEXT) as watched:
+    with showing(browser, shipped_port, RELEASE) as watched:
         yield watched
 
 
@@ -43,7 +38,7 @@ def offered_by(watched: Watched) -> dict[str, Any]:
 
 
 def part(page: Page) -> Locator:
-    return page.locator("section", has=page.get_by_role("heading", name="Method", exact=True)).last
+    return section(page, "Method")
 
 
 def choose(page: Page, offered: dict[str, Any], method: str) -> dict[str, Any]:
@@ -90,9 +85,6 @@ def test_what_failed_is_named_with_its_reason_and_not_offered(
 
 
 def test_a_refusal_is_shown_whatever_this_version_has(browser: Browser, shipped_port: int) -> None:
-    page = browser.new_page()
-    page.set_default_timeout(60_000)
-
     def refuse(route: Route) -> None:
         response = route.fetch()
         info = response.json()
@@ -101,23 +93,50 @@ def test_a_refusal_is_shown_whatever_this_version_has(browser: Browser, shipped_
         info["explanations"] |= {"refused": failed, "methods": kept}
         route.fulfill(response=response, json=info)
 
-    page.route("**/info", refuse)
-    page.goto(f"http://127.0.0.1:{shipped_port}/")
-    summarize(page, TEXT)
-    expect(part(page).locator(".note", has_text="Not offered")).to_have_text(
-        "Not offered: random removals; it failed <b>its</b> test."
+    with watching(browser, shipped_port) as watched:
+        page = watched.page
+        page.route("**/info", refuse)
+        watched.open("/")
+        summarize(page, RELEASE)
+        expect(part(page).locator(".note", has_text="Not offered")).to_have_text(
+            "Not offered: random removals; it failed <b>its</b> test."
+        )
+        values = part(page).locator("option").evaluate_all("all => all.map(one => one.value)")
+        assert "ablation" not in values
+
+
+def test_an_exact_share_is_told_of_one_word_only(page: Page, offered: dict[str, Any]) -> None:
+    phrase = choose(page, offered, "copy_split")["phrase"]
+    assert "exactly" not in said(page)
+    if not phrase.startswith("exactly"):
+        return
+    word(page, 0).click()
+    found = re.search(
+        r"exactly (\d+) % of this word's probability was copied from here", said(page)
     )
-    values = part(page).locator("option").evaluate_all("all => all.map(option => option.value)")
-    assert "ablation" not in values
-    page.close()
+    assert found
+    assert 0 <= int(found[1]) <= 100
+    words(page).nth(2).click(modifiers=["Shift"])
+    assert "exactly" not in said(page)
+    page.keyboard.press("Escape")
+
+
+def test_reliance_is_told_of_words_of_the_line(page: Page, offered: dict[str, Any]) -> None:
+    if not any(entry["method"] == "source_reliance" for entry in offered["methods"]):
+        return
+    choose(page, offered, "source_reliance")
+    scores = part(page).locator(".tight li")
+    expect(scores).to_have_text([re.compile(r"\d\.\d\d.nats$")] * scores.count())
+    assert scores.count() >= 3
+    choose(page, offered, "attention")
 
 
 def test_the_gradient_lights_words_and_is_of_what_is_chosen(
     browser: Browser, unmeasured_port: int
 ) -> None:
-    with showing(browser, unmeasured_port, TEXT) as unmeasured:
+    with showing(browser, unmeasured_port, RELEASE) as unmeasured:
         page = unmeasured.page
-        page.locator("attention-view .line .word").first.click()
+        word(page, 0).click()
         with page.expect_request("**/explain") as request:
             choose(page, offered_by(unmeasured), "gradient")
         assert '"target":{"start":0,' in (request.value.post_data or "")
@@ -130,6 +149,8 @@ def test_the_gradient_lights_words_and_is_of_what_is_chosen(
         expect(page.locator("attention-view .ledger")).to_contain_text("Full bar: ")
         expect(page.locator("attention-view .ledger")).not_to_contain_text("elsewhere")
         expect(page.locator("attention-view .saying")).to_contain_text("highest for")
+        for method in ("gradient", "source_reliance", "leave_one_out"):
+            assert "looked" not in choose(page, offered_by(unmeasured), method)["phrase"]
 
 
 def test_self_attention_lights_the_text_from_a_word_of_it(
@@ -145,8 +166,7 @@ def test_self_attention_lights_the_text_from_a_word_of_it(
     last = f'"layer":{offered["num_layers"] - 1},"head":0'
     assert last in (response.value.request.post_data or "")
     expect(part(page).locator(".phrase")).to_be_visible()
-    word = page.locator("attention-view .source .word").nth(1)
-    word.hover()
+    place(page, 1).hover()
     saying = page.locator("attention-view .saying")
     expect(saying).to_have_text(re.compile("^From “\u2068?Department\u2069?” the encoder looked"))
     assert 1 <= len(lit(page)) <= 5
