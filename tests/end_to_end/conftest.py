@@ -17,6 +17,11 @@ from tests.processes import RunningService, running_service, wait_until
 
 STUDIED = 3  # texts
 
+LIMIT = 262_144
+"""Bytes of a body that `faulty` takes."""
+RECEIVE_S = 5
+"""How long it waits for one; a busy machine needs two to read LIMIT chunks of a byte."""
+
 
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -83,8 +88,8 @@ def faulty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]
     """The service over a model that fails on demand: see faulty_service.py."""
     log = tmp_path_factory.mktemp("faulty") / "log"
     script = str(Path(__file__).with_name("faulty_service.py"))
-    limits = {"max_body_bytes": "262144", "receive_timeout_s": "2", "log_level": "debug"}
-    with running_service(log, script, **limits) as service:
+    bounds = {"max_body_bytes": str(LIMIT), "receive_timeout_s": str(RECEIVE_S)}
+    with running_service(log, script, log_level="debug", **bounds) as service:
         wait_until(service, "/readyz", 200)
         yield service
 

@@ -15,8 +15,9 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.end_to_end.conftest import LIMIT, RECEIVE_S
+
 MEBIBYTE = 2**20
-LIMIT = 262_144  # of a body, in the fixture `faulty`
 
 TEXT = (
     "The harbour museum of Linden Bay opens a new hall on Saturday. It shows forty model ships "
@@ -153,9 +154,9 @@ def test_row_02_a_body_that_never_ends_is_given_up(faulty: Any) -> None:
         connection.sendall(head("Content-Length: 100") + b'{"inputs":')
         status, body = raw_answer(connection)
         assert status == 408
-        assert json.loads(body)["detail"] == "the request has not arrived within 2 s"
+        assert json.loads(body)["detail"] == f"the request has not arrived within {RECEIVE_S} s"
         assert connection.recv(1) == b""
-    assert 1 < time.monotonic() - began < 10
+    assert RECEIVE_S - 1 < time.monotonic() - began < 30
 
 
 def test_row_02_a_refused_body_that_never_ends_does_not_hold_the_connection(faulty: Any) -> None:
