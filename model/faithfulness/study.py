@@ -101,7 +101,10 @@ def report_of(
 
 
 def estimate(model: Model, documents: Sequence[Document]) -> str:
-    """How many scores are needed, and how long that takes at the pace of one batch now."""
+    """How many scores are needed, and how long that takes at the pace of one batch now.
+
+    A score takes as long as its text is: the pace is that of a token.
+    """
     document = documents[0]
     keep = np.repeat(all_kept(document), BATCH, axis=0)
     scorer = model.scorer_of(document.style)
@@ -109,10 +112,12 @@ def estimate(model: Model, documents: Sequence[Document]) -> str:
         began = time.perf_counter()
         log_probs(scorer, document.source_ids, keep, document.summary_ids)
         seconds = time.perf_counter() - began
-    scores = study.scores_needed(documents)
-    scores += sanity.scores_needed(documents[:CASCADE_DOCUMENTS], len(CASCADE))
-    minutes = scores / BATCH * seconds / 60
-    return f"about {scores} scores, {minutes:.0f} minutes at the pace of one batch"
+    scores = [study.scores_needed([one]) for one in documents]
+    for i, one in enumerate(documents[:CASCADE_DOCUMENTS]):
+        scores[i] += sanity.scores_needed([one], len(CASCADE))
+    tokens = np.dot(scores, [len(one.source_ids) for one in documents])
+    minutes = tokens / (BATCH * len(document.source_ids)) * seconds / 60
+    return f"about {sum(scores)} scores, {minutes:.0f} minutes at the pace of one batch"
 
 
 def _sha256(documents: Sequence[Document]) -> str:

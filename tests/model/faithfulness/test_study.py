@@ -1,7 +1,9 @@
-"""The time that a study says it took."""
+"""The time that a study says it will take, and took."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -63,3 +65,21 @@ def test_minutes_are_those_of_the_clock_over_all_runs(
     )
     assert again["documents"] == 5
     assert first["minutes"] < again["minutes"] <= next(clock)
+
+
+def test_a_score_of_a_text_of_twice_the_length_takes_twice_as_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = count()
+    monkeypatch.setattr(study.time, "perf_counter", lambda: MINUTE * next(clock))
+    model: Any = Copiers()
+    short, other = documents(2)
+    longer = replace(other, source_ids=np.tile(other.source_ids, 2))
+
+    def minutes(*several: Document) -> float:
+        return float(re.findall(r"(\d+) minutes", study.estimate(model, several))[0])
+
+    alone = minutes(short)
+    assert alone > 5  # a batch takes a minute
+    assert minutes(short, other) == pytest.approx(2 * alone, abs=1)
+    assert minutes(short, longer) == pytest.approx(3 * alone, abs=2)
