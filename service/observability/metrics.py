@@ -47,7 +47,9 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._add_request_metrics()
         self._add_work_metrics()
-        self._add_engine_metrics()
+        self._add_call_metrics()
+        self._add_queue_metrics()
+        self._add_event_metrics()
         build = Gauge(
             "summarizer_build_info", "The service's version.", ["version"], registry=self.registry
         )
@@ -110,7 +112,7 @@ class Metrics:
         for stage in STAGES:
             self._stage_seconds.labels(stage)
 
-    def _add_engine_metrics(self) -> None:
+    def _add_call_metrics(self) -> None:
         self._traces = Counter(
             "summarizer_traces_total",
             "Functions that TensorFlow traced after the warm-up.",
@@ -142,6 +144,8 @@ class Metrics:
             "Padding that the model read for nothing.",
             registry=self.registry,
         )
+
+    def _add_queue_metrics(self) -> None:
         self._queue_texts = Gauge(
             "summarizer_queue_texts", "Texts that wait for a worker.", registry=self.registry
         )
@@ -161,6 +165,8 @@ class Metrics:
         )
         for event in TEXT_EVENTS:
             self._texts.labels(event)
+
+    def _add_event_metrics(self) -> None:
         self._worker_events = Counter(
             "summarizer_worker_events_total",
             "Workers that were lost, and those that took their place.",
