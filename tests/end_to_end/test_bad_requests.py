@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from tests.end_to_end.conftest import LIMIT, RECEIVE_S
+from tests.processes import TLS
 
 MEBIBYTE = 2**20
 
@@ -40,11 +41,11 @@ def assert_problem(answer: httpx.Response, status: int, name: str) -> str:
 
 
 def post(url: str, content: bytes) -> httpx.Response:
-    return httpx.post(f"{url}/predict", content=content, headers=JSON, timeout=60)
+    return httpx.post(f"{url}/predict", content=content, headers=JSON, timeout=60, verify=TLS)
 
 
 def predict(url: str, **fields: Any) -> httpx.Response:
-    return httpx.post(f"{url}/predict", json=fields, timeout=60)
+    return httpx.post(f"{url}/predict", json=fields, timeout=60, verify=TLS)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as families
 
-from tests.processes import RunningService, running_process, running_service, wait_until
+from tests.processes import TLS, RunningService, running_process, running_service, wait_until
 
 SCRIPT = str(Path(__file__).with_name("faulty_service.py"))
 WORKERS = 2
@@ -36,7 +36,9 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService
 
 
 def predict(url: str, inputs: Any, **headers: str) -> httpx.Response:
-    return httpx.post(f"{url}/predict", json={"inputs": inputs}, headers=headers, timeout=60)
+    return httpx.post(
+        f"{url}/predict", json={"inputs": inputs}, headers=headers, timeout=60, verify=TLS
+    )
 
 
 def samples(service: RunningService, name: str) -> dict[str, float]:
@@ -49,7 +51,7 @@ def samples(service: RunningService, name: str) -> dict[str, float]:
 
 
 def alive(service: RunningService) -> int:
-    workers = httpx.get(f"{service.url}/livez").json()["workers"]
+    workers = httpx.get(f"{service.url}/livez", verify=TLS).json()["workers"]
     return int(workers["alive"])
 
 
@@ -66,7 +68,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def test_row_14_a_worker_that_is_killed_costs_no_answer(service: RunningService) -> None:
-    before = httpx.get(f"{service.url}/livez").json()["workers"]["restarts"]
+    before = httpx.get(f"{service.url}/livez", verify=TLS).json()["workers"]["restarts"]
     with ThreadPoolExecutor(4) as pool:
         futures = [pool.submit(predict, service.url, f"dawdle {i}") for i in range(4)]
         wait_for(lambda: samples(service, "summarizer_queue_texts")[""] > 0)
@@ -74,7 +76,7 @@ def test_row_14_a_worker_that_is_killed_costs_no_answer(service: RunningService)
         answers = [future.result() for future in futures]
     assert [answer.status_code for answer in answers] == [200] * 4
     wait_for(lambda: alive(service) == WORKERS)
-    assert httpx.get(f"{service.url}/livez").json()["workers"]["restarts"] == before + 1
+    assert httpx.get(f"{service.url}/livez", verify=TLS).json()["workers"]["restarts"] == before + 1
 
 
 def test_row_14_a_text_that_kills_its_worker_fails_alone(service: RunningService) -> None:
