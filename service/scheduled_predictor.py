@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from service.engine import Batch, Outcome, Reply, TaskReply
 from service.errors import DeadlinePassed, ServiceError, TextTooLong, WorkerLost
 from service.inference.batches import BUCKET
+from service.inference.reading import is_read_in_full
 from service.predictor import (
     Answer,
     EngineCall,
@@ -76,6 +77,7 @@ class ScheduledPredictor:
             rule=BatchRule(max_tokens=settings.max_batch_tokens, padded_length=_padded),
             max_queued_texts=settings.max_queued_texts,
             lost=(WorkerLost,),
+            is_telling=lambda outcome: not isinstance(outcome, TooLong),  # no call of the model
             cache=ResultCache(settings.cache_bytes, _size_of),
             observer=observer,
         )
@@ -173,8 +175,7 @@ class ScheduledPredictor:
     def _work(self, text: str, options: SummarizeOptions) -> Work[Payload]:
         limit = self._info.max_source_tokens
         tokens = 1 + math.ceil(len(text) / CHARACTERS_PER_TOKEN)
-        in_full = options.key_sentences > 0 or options.truncation == "select"
-        if tokens > limit and not in_full:
+        if tokens > limit and not is_read_in_full(options):
             tokens = limit
         # What is over the limit is read in chunks, without a search.
         beams = options.num_beams if tokens <= limit else 1
@@ -233,8 +234,8 @@ def _size_of(key: Hashable, outcome: Any) -> int:
     """
     if isinstance(key, Task):
         return sys.maxsize
+    text = sys.getsizeof(key[0] if isinstance(key, tuple) else "")
     if not isinstance(outcome, Summary):
-        return 0
-    text = key[0] if isinstance(key, tuple) else ""
+        return text
     tokens = len(outcome.source_spans) + len(outcome.summary_spans)
-    return sys.getsizeof(text) + outcome.attention.nbytes + 160 * tokens + 4096
+    return text + outcome.attention.nbytes + 160 * tokens + 4096

@@ -49,6 +49,7 @@ class Scheduler(Generic[Payload, Result]):
         margin: A deadline counts as met if this multiple of the predicted time fits before it;
             newer works of a fitting length overtake, and predictions err.
         lost: What `run` raises if the worker was lost and the batch isn't to blame, perhaps.
+        is_telling: Whether a result says how fast work is done; one that took next to none doesn't.
         cache: Results by `Work.key`. What is found there is not admitted, only answered.
         observer: Told of everything.
         clock: In seconds; deadlines are on it.
@@ -64,6 +65,7 @@ class Scheduler(Generic[Payload, Result]):
         rate: float = 10_000.0,
         margin: float = 1.25,
         lost: tuple[type[Exception], ...] = (),
+        is_telling: Callable[[Result], bool] = lambda _: True,
         cache: ResultCache[Result] | None = None,
         observer: SchedulerObserver | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -72,7 +74,7 @@ class Scheduler(Generic[Payload, Result]):
         self._workers = workers
         self._rule = rule
         self._rate = DrainRate(workers, rate)
-        self._calls: RunningCalls[Payload, Result] = RunningCalls(self._rate, clock)
+        self._calls: RunningCalls[Payload, Result] = RunningCalls(self._rate, clock, is_telling)
         self._next_batch: NextBatch[Payload, Result] = NextBatch(rule, self._rate, margin, clock)
         self._admission = Admission(
             rule=rule, rate=self._rate, max_queued_texts=max_queued_texts, margin=margin

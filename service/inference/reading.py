@@ -27,6 +27,13 @@ class Reading:
     passages: list[Span] | None = None  # where `source` was selected: the parts that it is made of
 
 
+def is_read_in_full(options: SummarizeOptions) -> bool:
+    """Whether a text that is longer than the model reads is read to its end, in chunks."""
+    if options.truncation == "lead":
+        return options.key_sentences > 0
+    return options.truncation == "select"
+
+
 def read(text: str, tokenizer: Tokenizer, options: SummarizeOptions, limit: int) -> Reading:
     """The text cut to its lead, and its sentences where they are to be scored.
 
@@ -37,8 +44,7 @@ def read(text: str, tokenizer: Tokenizer, options: SummarizeOptions, limit: int)
         limit: Tokens that the model reads, `<eos>` counted.
     """
     wanted = options.key_sentences > 0
-    in_full = options.truncation == "select" or (wanted and options.truncation == "lead")
-    source = tokenizer.encode(text, max_tokens=None if in_full else limit)
+    source = tokenizer.encode(text, max_tokens=None if is_read_in_full(options) else limit)
     if len(source.ids) > limit:
         sentences = split_sentences(text)
         chunks = read_in_chunks(source, sentences, limit)

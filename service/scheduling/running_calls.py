@@ -19,11 +19,18 @@ class RunningCalls(Generic[Payload, Result]):
     Args:
         rate: How fast a worker gets on; told of each call that ended well.
         clock: In seconds.
+        is_telling: Whether a result says how fast work is done.
     """
 
-    def __init__(self, rate: DrainRate, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        rate: DrainRate,
+        clock: Callable[[], float],
+        is_telling: Callable[[Result], bool] = lambda _: True,
+    ) -> None:
         self._rate = rate
         self._clock = clock
+        self._is_telling = is_telling
         self._calls: dict[Outcomes[Result], Call[Payload, Result]] = {}
 
     def __len__(self) -> int:
@@ -50,10 +57,15 @@ class RunningCalls(Generic[Payload, Result]):
     def remove(self, task: Outcomes[Result]) -> list[Entry[Payload, Result]]:
         """Its members, once it has ended."""
         call = self._calls.pop(task)
-        ended_well = not task.cancelled() and task.exception() is None
-        if ended_well and not any(map(_says_nothing, call.members)):
+        if not any(map(_says_nothing, call.members)) and self._tells(task):
             self._rate.learn(call.cost, self._clock() - call.began)
         return call.members
+
+    def _tells(self, task: Outcomes[Result]) -> bool:
+        """Whether it ended well, and all that was reckoned with was done."""
+        if task.cancelled() or task.exception() is not None:
+            return False
+        return all(isinstance(one, Exception) or self._is_telling(one) for one in task.result())
 
     def _left(self, call: Call[Payload, Result]) -> float:
         return max(0.0, call.cost - (self._clock() - call.began) * self._rate.of_one)

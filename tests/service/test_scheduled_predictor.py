@@ -90,6 +90,19 @@ async def test_a_text_that_may_not_be_cut_is_named_by_its_place_in_the_request(
         assert error.value.index == place
 
 
+async def test_texts_that_are_refused_fill_no_more_of_the_cache_than_it_has(
+    metrics: Metrics,
+) -> None:
+    settings = SETTINGS.model_copy(update={"cache_bytes": 100_000})
+    predictor = await ScheduledPredictor.load(TARGET, settings, metrics)
+    options = replace(OPTIONS, truncation="error")
+    for number in [*range(20), 0, 19]:
+        with pytest.raises(TextTooLong):
+            await predictor.summarize([f"{number} " + "word " * 2_000], options)
+    assert (texts(metrics, "cached"), texts(metrics, "queued")) == (1, 21)  # the last is there
+    await predictor.close()
+
+
 async def test_a_summary_that_is_no_number_fails_its_request_and_is_not_kept(
     predictor: ScheduledPredictor, metrics: Metrics
 ) -> None:

@@ -465,6 +465,19 @@ async def test_a_wait_for_a_new_worker_says_nothing_of_how_fast_texts_are_done()
     assert bench.scheduler.predicted_wait_s() == before + 2 * 64 / RATE
 
 
+async def test_a_result_that_took_no_time_says_nothing_of_how_fast_texts_are_done() -> None:
+    bench = Bench(is_telling=lambda result: result != "refused")
+    before = bench.scheduler.predicted_wait_s()
+    for call in range(10):
+        task = await bench.submit(f"long {call}", tokens=1_000)
+        bench.now += 0.001
+        await bench.calls.end(call, "refused")
+        assert await task == ["refused"]
+    await bench.submit("b")
+    await bench.submit("c")
+    assert bench.scheduler.predicted_wait_s() == before + 2 * 64 / RATE
+
+
 async def test_what_was_lost_is_before_what_waits_and_not_run_for_who_left() -> None:
     bench = Bench()
     await bench.submit("first")
