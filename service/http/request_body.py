@@ -14,6 +14,7 @@ from email.message import Message
 from typing import Any, NoReturn, TypeVar
 
 import orjson
+from anyio import to_thread
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 from starlette.requests import Request
@@ -29,6 +30,7 @@ from service.schemas import INPUTS_RULE, MAX_INPUTS, PredictRequest, SummaryRequ
 
 AnyRequest = TypeVar("AnyRequest", bound=SummaryRequest)
 
+_MAX_BYTES_AT_ONCE = 65_536
 _MAX_RULES_SHOWN = 5
 _MAX_RULES_WORDED = 50  # to word a rule takes longer than to break it
 
@@ -48,6 +50,8 @@ async def read_json(request: Request, max_bytes: int, timeout_s: float) -> Any:
             body = await _read(request, max_bytes)
     except TimeoutError:
         raise RequestTimeout(timeout_s) from None
+    if len(body) > _MAX_BYTES_AT_ONCE:  # meanwhile others are answered
+        return await to_thread.run_sync(parse_json, body)
     return parse_json(body)
 
 
@@ -187,5 +191,8 @@ def _check_text(field: str, text: str, max_characters: int) -> None:
         raise RequestTooLarge(f"{field} has {len(text)} characters, more than {max_characters}")
     if not text.strip():
         raise RuleBroken(f"{field} must hold text: it is empty or blank")
-    if any("\ud800" <= character <= "\udfff" for character in text):
-        raise RuleBroken(f"{field} holds half a surrogate pair, which is no character")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        problem = f"{field} holds half a surrogate pair, which is no character"
+        raise RuleBroken(problem) from None

@@ -1,4 +1,7 @@
-"""What the routes receive built: it is kept on the application, never in a module."""
+"""What the routes receive built: it is kept on the application, never in a module.
+
+All are coroutines: FastAPI runs other functions in threads, of which there may be none left.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from service.settings import Settings
 from service.versions.readiness import PredictorSlot
 
 
-def slot_of(request: Request) -> PredictorSlot:
+async def slot_of(request: Request) -> PredictorSlot:
     """Where the predictor is, once it is loaded."""
     slot: PredictorSlot = request.app.state.slot
     return slot
@@ -27,24 +30,25 @@ def leased_predictor(request: Request) -> Iterator[Predictor]:
     Raises:
         NotReady: there is none; the detail says why.
     """
-    with slot_of(request).lease() as predictor:
+    slot: PredictorSlot = request.app.state.slot
+    with slot.lease() as predictor:
         request.state.model_version = predictor.info.version
         yield predictor
 
 
-def desk_of(request: Request) -> ExplanationDesk:
+async def desk_of(request: Request) -> ExplanationDesk:
     """Where explanations are asked for."""
     desk: ExplanationDesk = request.app.state.desk
     return desk
 
 
-def metrics_of(request: Request) -> Metrics:
+async def metrics_of(request: Request) -> Metrics:
     """Where the application counts."""
     metrics: Metrics = request.app.state.metrics
     return metrics
 
 
-def settings_of(request: Request) -> Settings:
+async def settings_of(request: Request) -> Settings:
     """The settings that the application was created with."""
     settings: Settings = request.app.state.settings
     return settings

@@ -46,9 +46,10 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
             413: "The body, a text or the list of texts is too large.",
             415: "The Content-Type header is missing or isn't application/json.",
             422: "A field breaks a rule, or a method is not served; `detail` says which.",
-            429: "Too much work is waiting or running; come back after Retry-After seconds.",
+            429: "Too much work is waiting or running, or the request's time is over; come back "
+            "after Retry-After seconds.",
             500: "A fault of the service, or a number of the model that is not finite.",
-            503: "No model, no memory or no time is left, or the model's process was lost.",
+            503: "No model or no memory, too many connections, or the model's process was lost.",
         }
     ),
 }

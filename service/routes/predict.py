@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from service.documentation.openapi import json_body, problems
-from service.errors import TextTooLong
+from service.errors import DeadlinePassed, TextTooLong
 from service.examples import REQUEST_EXAMPLES, RESPONSE_EXAMPLE
 from service.explanation.desk import audits_of
 from service.http.client import CLIENT_LEFT, TIMEOUT_HEADER, ClientLeft, timeout_of, unless_left
@@ -26,6 +26,8 @@ from service.telemetry import record_of, slowest_stages
 from service.versions.readiness import PredictorSlot
 
 router = APIRouter()
+
+_LATE = "the time for this request was over before its answer was written"
 
 TIMEOUT_PARAMETER = {
     "name": TIMEOUT_HEADER,
@@ -43,9 +45,10 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
             413: "The body, a text or the list of texts is too large.",
             415: "The Content-Type header is missing or isn't application/json.",
             422: "A field breaks a rule, which `detail` names.",
-            429: "Too much work is waiting; come back after Retry-After seconds.",
+            429: "Too much work is waiting, or the request's time is over; come back after "
+            "Retry-After seconds.",
             500: "A fault of the service, or a number of the model that is not finite.",
-            503: "No model, no memory or no time is left, or the model's process was lost.",
+            503: "No model or no memory, too many connections, or the model's process was lost.",
         }
     ),
 }
@@ -83,14 +86,19 @@ async def predict(
             to_audit = zip(asked.texts, summaries, strict=True) if asked.audit else ()
             left_s = timeout_s - (summarized - began)
             audits = await unless_left(request, audits_of(list(to_audit), predictor, left_s))
+            answered = time.perf_counter()
+
+            def rendered_in_time() -> bytes:
+                # Where many answers are written, this one has waited for a thread.
+                if time.perf_counter() - began > timeout_s:
+                    raise DeadlinePassed(_LATE, retry_after_s=1)
+                return render(asked, summaries, predictor.info, request_id_of(request), audits)
+
+            body = await unless_left(request, to_thread.run_sync(rendered_in_time))
         except TextTooLong as error:
             raise error.named(asked.field_of(error.index)) from None
         except ClientLeft:
             return Response(status_code=CLIENT_LEFT)
-    answered = time.perf_counter()
-    body = await to_thread.run_sync(
-        render, asked, summaries, predictor.info, request_id_of(request), audits
-    )
     rendered = time.perf_counter()
     stages = {
         "parse": parsed - began,
