@@ -102,6 +102,7 @@ class ScheduledPredictor:
             settings,
             count=worker_count(settings),
             hang_timeout_s=settings.worker_timeout_s,
+            load_timeout_s=settings.load_timeout_s,
             environment={
                 "TF_NUM_INTRAOP_THREADS": threads,
                 "TF_NUM_INTEROP_THREADS": "1",
@@ -137,7 +138,7 @@ class ScheduledPredictor:
         began = time.monotonic()  # uvloop's own clock has whole milliseconds
         deadline = None if timeout_s is None else began + timeout_s
         works = [self._work(text, options) for text in texts]
-        async with _in_time(timeout_s):
+        async with self._in_time(timeout_s):
             outcomes: list[Outcome] = await self._scheduler.submit(works, deadline)
         elapsed = time.monotonic() - began
         return _timed([_summary(i, outcome) for i, outcome in enumerate(outcomes)], elapsed)
@@ -156,7 +157,7 @@ class ScheduledPredictor:
             group=task,
             background=background,
         )
-        async with _in_time(timeout_s):
+        async with self._in_time(timeout_s):
             if background:
                 await self._scheduler.spare()
             (outcome,) = await self._scheduler.submit([work], deadline)
@@ -171,6 +172,16 @@ class ScheduledPredictor:
         with suppress(TimeoutError):  # who still waits gets WorkerLost
             await asyncio.wait_for(self._scheduler.close(), self._grace_s)
         await self._pool.close(grace_s=0)
+
+    @asynccontextmanager
+    async def _in_time(self, timeout_s: float | None) -> AsyncIterator[None]:
+        """The scheduler has no timers: while every worker hangs, it would not look at deadlines."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                yield
+        except TimeoutError:
+            wait_s = self._scheduler.predicted_wait_s()
+            raise DeadlinePassed(_LATE, retry_after_s=wait_s) from None
 
     def _work(self, text: str, options: SummarizeOptions) -> Work[Payload]:
         limit = self._info.max_source_tokens
@@ -193,16 +204,6 @@ class ScheduledPredictor:
             self._observer.called(call)
         self._observer.engine_state(reply.state)
         return reply.outcomes
-
-
-@asynccontextmanager
-async def _in_time(timeout_s: float | None) -> AsyncIterator[None]:
-    """The scheduler has no timers: while every worker hangs, it would not look at deadlines."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            yield
-    except TimeoutError:
-        raise DeadlinePassed(_LATE, retry_after_s=1) from None
 
 
 def _padded(tokens: int) -> int:

@@ -25,6 +25,9 @@ from service.scheduling.work_queue import Entry, Payload, Result, Ticket, WorkQu
 
 log = logging.getLogger(__name__)
 
+_TIMER_S = 0.002
+"""By which a timer of the event loop may come too early: uvloop's clock has whole milliseconds."""
+
 Run = Callable[[Sequence[Payload]], Awaitable[Sequence[Result | Exception]]]
 """Runs a batch on an idle worker: a result or an exception for each, in their order."""
 
@@ -121,7 +124,7 @@ class Scheduler(Generic[Payload, Result]):
         try:
             return await ticket.answer
         finally:
-            self._withdraw(ticket, self._observer.dropped)
+            self._withdraw(ticket, self._reason_of(ticket))
             self._settle()
 
     async def spare(self) -> None:
@@ -144,9 +147,10 @@ class Scheduler(Generic[Payload, Result]):
         """Takes no more work; what was taken is finished."""
         self._draining = True
         self._spare_time.end()
+        self._note_finished()
 
     async def close(self) -> None:
-        """Drains, and returns once nothing waits and nothing runs."""
+        """Drains, and returns once nobody waits for anything any more."""
         self.drain()
         await self._finished.wait()
 
@@ -193,7 +197,7 @@ class Scheduler(Generic[Payload, Result]):
                 "the time for this request was over when it came",
                 retry_after_s=self.predicted_wait_s(),
             )
-        if new and self._calls.is_full:  # else it needs no turn, or has it at once
+        if len(new) > self._calls.free:  # else none of it needs a turn: a guess can be wrong
             self._admission.check(new, left_s, queue=self._queue, under_way=self._calls.cost)
         if joined and left_s is not None:
             calls = self._calls.each()
@@ -222,12 +226,25 @@ class Scheduler(Generic[Payload, Result]):
         while not self._calls.is_full and (members := self._next()):
             self._start(members)
         self._observer.waiting(len(self._queue), self._queue.tokens)
-        if self._known:
+        self._note_finished()
+        has_spare = not len(self._queue) and len(self._calls) < max(1, self._workers - 1)
+        self._spare_time.note(is_now=has_spare)
+
+    def _note_finished(self) -> None:
+        # Who stops does not wait for a call, it may hang, whose clients have left.
+        wanted = self._known.values() if not self._draining else self._wanted()
+        if wanted:
             self._finished.clear()
         else:
             self._finished.set()
-        has_spare = not len(self._queue) and len(self._calls) < max(1, self._workers - 1)
-        self._spare_time.note(is_now=has_spare)
+
+    def _wanted(self) -> list[Entry[Payload, Result]]:
+        return [entry for entry in self._known.values() if entry.tickets]
+
+    def _reason_of(self, ticket: Ticket[Result]) -> Callable[[int], None]:
+        """Whom to tell of what leaves the queue: whoever waited may have had a timer of its own."""
+        is_late = ticket.deadline is not None and self._clock() >= ticket.deadline - _TIMER_S
+        return self._observer.missed if is_late else self._observer.dropped
 
     def _next(self) -> list[Entry[Payload, Result]]:
         """Takes the next batch from the queue; none if it is empty."""

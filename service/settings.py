@@ -80,6 +80,14 @@ class Settings(BaseSettings):
         description="A worker that takes longer for one call is replaced.",
         json_schema_extra={"unit": "seconds"},
     )
+    load_timeout_s: int = Field(
+        600,
+        ge=1,
+        le=86_400,
+        description="A worker that takes longer to load the model is replaced; at the start the "
+        "service says that it can't be loaded.",
+        json_schema_extra={"unit": "seconds"},
+    )
     max_batch_tokens: int = Field(
         16_384,
         ge=1,

@@ -18,16 +18,20 @@ _MODEL_LABELS = ("name", "version", "sha256", "precision", "device")
 class ModelCollector(Collector):
     """Whether a model answers, and which."""
 
-    def __init__(self, model: Callable[[], ModelInfo | None]) -> None:
+    def __init__(
+        self, model: Callable[[], ModelInfo | None], health: Callable[[], WorkerHealth | None]
+    ) -> None:
         self._model = model
+        self._health = health
 
     def collect(self) -> Iterator[Metric]:
         """The two metrics of this moment."""
-        model = self._model()
+        model, health = self._model(), self._health()
+        is_able = model is not None and (health is None or health.alive > 0)
         yield GaugeMetricFamily(
             "summarizer_ready",
-            "Whether a model is loaded and warm.",
-            value=float(model is not None),
+            "Whether a model is loaded and warm, and a worker is alive to run it.",
+            value=float(is_able),
         )
         info = GaugeMetricFamily(
             "summarizer_model_info", "The model that answers.", labels=_MODEL_LABELS

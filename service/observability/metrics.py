@@ -193,7 +193,7 @@ class Metrics:
         self, model: Callable[[], ModelInfo | None], health: Callable[[], WorkerHealth | None]
     ) -> None:
         """Reports readiness, model and workers as they are at each scrape."""
-        self.registry.register(ModelCollector(model))
+        self.registry.register(ModelCollector(model, health))
         self.registry.register(WorkersCollector(health))
 
     def watch_log(self, dropped: Callable[[], int]) -> None:

@@ -67,7 +67,7 @@ class Admission:
         if needed_s > left_s:
             raise DeadlineUnmeetable(
                 f"the answer may take {needed_s:.1f} s, and the request has {left_s:.1f} s",
-                # At the latest when all is done: who finds an idle worker is always taken.
+                # At the latest when all is done: one text that finds an idle worker is taken.
                 retry_after_s=min((needed_s - left_s) / self._margin, self._rate.seconds(known)),
             )
 

@@ -39,7 +39,12 @@ class RunningCalls(Generic[Payload, Result]):
     @property
     def is_full(self) -> bool:
         """Whether every worker has one."""
-        return len(self._calls) >= self._rate.workers
+        return self.free <= 0
+
+    @property
+    def free(self) -> int:
+        """How many could begin at once."""
+        return self._rate.workers - len(self._calls)
 
     @property
     def cost(self) -> float:

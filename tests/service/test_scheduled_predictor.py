@@ -10,7 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from service.errors import DeadlinePassed, NonFiniteOutput, NotReady, TextTooLong
+from service.errors import (
+    DeadlinePassed,
+    NonFiniteOutput,
+    NotReady,
+    TextTooLong,
+    WorkerLost,
+)
 from service.explanation.tasks import Scoring
 from service.observability.metrics import Metrics
 from service.predictor import SummarizeOptions
@@ -123,10 +129,11 @@ async def test_who_waits_behind_a_worker_that_hangs_is_told_in_time(
 ) -> None:
     hanging = asyncio.create_task(predictor.summarize(["sleep"], OPTIONS))
     await asyncio.sleep(0)
-    with pytest.raises(DeadlinePassed):
+    with pytest.raises(DeadlinePassed) as told:
         await predictor.summarize(["behind it"], OPTIONS, timeout_s=0.1)
+    assert told.value.retry_after_s is not None
     assert not hanging.done()
-    assert texts(metrics, "dropped") == 1
+    assert (texts(metrics, "missed"), texts(metrics, "dropped")) == (1, 0)
     await hanging
 
 
@@ -135,6 +142,12 @@ async def test_health_is_that_of_the_workers(
 ) -> None:
     health = predictor.health
     assert (health.workers, health.alive, health.restarts, len(health.pids)) == (1, 1, 0, 1)
+
+
+async def test_a_worker_that_hangs_while_it_loads_is_given_up(metrics: Metrics) -> None:
+    settings = SETTINGS.model_copy(update={"load_timeout_s": 1})
+    with pytest.raises(WorkerLost, match="while it loaded"):
+        await ScheduledPredictor.load("tests.service.worker_engines:hang", settings, metrics)
 
 
 async def test_closing_finishes_what_was_taken(metrics: Metrics) -> None:

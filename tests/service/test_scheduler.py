@@ -198,6 +198,17 @@ async def test_an_idle_worker_takes_even_what_seems_too_much_so_that_a_guess_can
     assert await hopeless == ["A"]
 
 
+async def test_more_texts_than_idle_workers_are_held_against_their_deadline() -> None:
+    bench = Bench(workers=2)
+    refused = await bench.submit("a", "b", "c", tokens=640, left=1)
+    with pytest.raises(DeadlineUnmeetable):
+        await refused
+    assert bench.calls.begun == []
+    taken = await bench.submit("a", "b", tokens=640, left=1)
+    assert bench.calls.begun == [["a"], ["b"]]
+    taken.cancel()
+
+
 async def test_a_batch_is_no_larger_than_the_deadline_of_its_oldest_allows() -> None:
     bench = Bench()
     await bench.submit("first")
@@ -358,6 +369,31 @@ async def test_a_drained_scheduler_finishes_its_queue_and_takes_no_more() -> Non
     await bench.calls.end(1)
     assert closing.done()
     assert [await task for task in taken] == [["FIRST"], ["SECOND"]]
+
+
+async def test_a_scheduler_closes_without_what_only_clients_wanted_that_have_left() -> None:
+    bench = Bench()
+    left = await bench.submit("hangs")
+    stays = await bench.submit("stays")
+    closing = asyncio.create_task(bench.scheduler.close())
+    stays.cancel()
+    await turn()
+    assert not closing.done()
+    left.cancel()
+    await turn()
+    assert closing.done()
+
+
+async def test_who_leaves_with_the_deadline_has_missed_it_and_was_not_dropped() -> None:
+    bench = Bench()
+    await bench.submit("first")
+    hasty = await bench.submit("hasty", left=10)
+    late = await bench.submit("late", left=1)
+    hasty.cancel()
+    bench.now += 0.999  # a timer of the event loop may be early
+    late.cancel()
+    await turn()
+    assert bench.counts.heard[-2:] == [("dropped", 1), ("missed", 1)]
 
 
 async def test_an_idle_scheduler_closes_at_once_and_needs_no_timer() -> None:

@@ -30,6 +30,11 @@ def load(_: Settings) -> tuple[ModelInfo, Any]:
     return INFO, handle
 
 
+def hang(_: Settings) -> tuple[ModelInfo, Any]:
+    time.sleep(3600)
+    return INFO, handle
+
+
 def handle(batch: Batch | Scoring) -> Reply | TaskReply:
     if isinstance(batch, Scoring):
         return TaskReply(outcome=_answer(batch))

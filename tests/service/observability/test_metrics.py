@@ -113,7 +113,10 @@ def test_every_error_of_the_tree_begins_at_zero() -> None:
 def test_the_model_is_reported_while_there_is_one(info: ModelInfo) -> None:
     loaded: list[ModelInfo] = []
     metrics = Metrics()
-    metrics.watch_model(lambda: loaded[0] if loaded else None, lambda: None)
+    health: list[WorkerHealth] = []
+    metrics.watch_model(
+        lambda: loaded[0] if loaded else None, lambda: health[0] if health else None
+    )
     before = {family.name: family.samples for family in families(text_of(metrics))}
     assert before["summarizer_ready"][0].value == 0
     assert before["summarizer_model_info"] == []
@@ -127,6 +130,10 @@ def test_the_model_is_reported_while_there_is_one(info: ModelInfo) -> None:
         "precision": "float32",
         "device": "cpu",
     }
+    health.append(WorkerHealth(workers=2, alive=0, restarts=4))
+    assert metrics.registry.get_sample_value("summarizer_ready") == 0
+    health[0] = WorkerHealth(workers=2, alive=1, restarts=5)
+    assert metrics.registry.get_sample_value("summarizer_ready") == 1
 
 
 def test_two_applications_share_nothing(metrics: Metrics) -> None:
