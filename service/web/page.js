@@ -30,6 +30,7 @@ let info = null;
 let running = null;
 let shown = null;
 let wanted = {};
+let isAwaited = false;
 
 // -------------------------------------------------------------------------------- asking
 
@@ -38,15 +39,23 @@ function optionsOf() {
   return { ...LENGTHS[length](info.model), ...fields, candidates: 3, key_sentences: 3 };
 }
 
-async function summarize(text, options) {
+/** Asks with what the form says, as soon as there is a model. */
+function ask() {
+  if (info) return summarize(element("text").value, optionsOf(), element("length").value);
+  isAwaited = true;
+}
+
+async function summarize(text, options, length) {
   running?.abort();
   const { signal } = (running = new AbortController());
   say("Reading and writing …");
   element("submit").setAttribute("aria-busy", "true");
   try {
     const response = await predict(text, options, signal);
+    const { note = "" } = wanted;
     show(text, options, response);
-    say("");
+    shown.length = length;
+    say(note);
   } catch (error) {
     if (error.name !== "AbortError") complain(error);
   } finally {
@@ -104,9 +113,10 @@ function showAside() {
 
 function stateNow() {
   const { side, from, to } = view.selection ?? {};
-  const fields = FIELDS.map((name) => [name, shown.options[name] ?? element(name).value]);
+  const fields = FIELDS.map((name) => [name, shown.options[name]]);
   return {
     ...Object.fromEntries(fields),
+    length: shown.length,
     t: side === "summary" ? `${from}-${to}` : undefined,
     m: shown.methods?.current,
     model: info.model.version,
@@ -131,6 +141,7 @@ async function learn() {
   element("style").replaceChildren(...styles);
   element("model").textContent = `Model ${model.name} ${model.version} (${model.sha256.slice(0, 8)})`;
   await open();
+  if (isAwaited && !running) ask();
 }
 
 /** What the address says. */
@@ -140,24 +151,30 @@ async function open() {
     const field = element(name);
     if ([...field.options].some(({ value }) => value === state[name])) field.value = state[name];
   }
-  wanted = { t: /^\d+-\d+$/.test(state.t ?? "") ? state.t : undefined, m: state.m };
+  const { version } = info.model;
+  const isOther = state.model && state.model !== version;
+  wanted = {
+    t: /^\d+-\d+$/.test(state.t ?? "") && !isOther ? state.t : undefined,
+    m: state.m,
+    note: isOther ? `The link is of model ${state.model}, this is ${version}.` : "",
+  };
   if (state.text) {
     element("text").value = state.text;
-    await summarize(state.text, optionsOf());
+    await ask();
   } else if (wanted.t) say("The link holds no text: paste it here to see what it shows.");
 }
 
 function listen() {
   element("form").addEventListener("submit", (event) => {
     event.preventDefault();
-    if (info) summarize(element("text").value, optionsOf());
+    ask();
   });
   element("unit").addEventListener("change", () => {
-    if (shown) summarize(shown.text, { ...shown.options, unit: element("unit").value });
+    if (shown) summarize(shown.text, { ...shown.options, unit: element("unit").value }, shown.length);
   });
   element("example").addEventListener("click", () => {
     element("text").value = EXAMPLE;
-    if (info) summarize(EXAMPLE, optionsOf());
+    ask();
   });
   element("file").addEventListener("change", (event) => take(event.target.files[0]));
   element("form").addEventListener("dragover", (event) => {

@@ -185,6 +185,47 @@ def test_a_link_holds_no_text_unless_asked(watched: Watched, page: Page, browser
     page.get_by_label("with the text in it").uncheck()
 
 
+def test_a_link_of_another_model_says_so_and_chooses_no_words(
+    watched: Watched, page: Page, browser: Browser
+) -> None:
+    page.locator("#compose").evaluate("fold => (fold.open = true)")
+    page.locator("#length").select_option("short")
+    with page.expect_response("**/predict"):
+        page.get_by_role("button", name="Summarize").click()
+    expect(page.locator("#submit")).not_to_have_attribute("aria-busy", "true")
+    page.get_by_label("with the text in it").check()
+    word(page, 1).click()
+    page.locator("#compose").evaluate("fold => (fold.open = true)")
+    page.locator("#length").select_option("usual")  # of the next text, not of the one that is shown
+    page.get_by_role("button", name="Make a link").click()
+    expect(page.locator("#link")).to_have_value(re.compile("length=short.*t=1-1"))
+    link = page.locator("#link").input_value()
+    other_model = re.sub(r"model=\w+", "model=another", link)
+    with watching(browser, int(watched.address.rsplit(":", 1)[1])) as reader:
+        reader.page.set_default_timeout(60_000)
+        reader.page.goto(other_model)
+        expect(reader.page.locator("#status")).to_contain_text("The link is of model another")
+        expect(reader.page.locator("#length")).to_have_value("short")
+        expect(reader.page.locator("attention-view .line [aria-selected=true]")).to_have_count(0)
+    page.get_by_label("with the text in it").uncheck()
+
+
+def test_what_is_asked_before_the_model_is_there_is_answered_when_it_is(
+    watched: Watched, browser: Browser
+) -> None:
+    with watching(browser, int(watched.address.rsplit(":", 1)[1])) as early:
+        page = early.page
+        page.set_default_timeout(60_000)
+        problem = json.dumps({"detail": "the model is loading", "error_type": "not-ready"})
+        page.route("**/info", lambda route: route.fulfill(status=503, body=problem))
+        page.goto(watched.address)
+        expect(page.locator("#status")).to_contain_text("Waiting for the model")
+        page.get_by_role("button", name="Try an example").click()
+        page.unroute("**/info")
+        expect(page.locator("attention-view .line .word").first).to_be_visible()
+        early.faults.clear()  # the 503, which this test gave
+
+
 def test_every_letter_comes_back_out_of_a_link(page: Page) -> None:
     text = (
         "".join(chr(point) for point in range(32, 3000) if chr(point).isprintable()) + "\U0001f600"
