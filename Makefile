@@ -27,7 +27,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 	@echo
 	@echo 'PYTHON=… names the Python (3.11 to 3.13) that a new .venv is made from.'
-	@echo 'ARGS=… is passed on by test, check (to pytest), train, evaluate and faithfulness.'
+	@echo 'ARGS=… is passed on: by check and the targets of tests to pytest, by others to their command.'
 
 .PHONY: serve
 serve: ## Serve the shipped model (HOST=127.0.0.1 PORT=8000)
@@ -121,7 +121,7 @@ test-alerts: ## Test Prometheus' alert rules; skips where promtool can't be had
 	@scripts/test-alerts
 
 .PHONY: check
-check: lint types imports shell docker coverage ## Run everything that CI runs: lint, types, imports, shell, docker, coverage
+check: lint types imports shell docker coverage ## Run what CI runs before test-browser: lint, types, imports, shell, docker, coverage
 
 .PHONY: format
 format: ## Format the code and fix what ruff can fix

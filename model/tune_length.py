@@ -7,6 +7,7 @@ the best by the mean of ROUGE-1, -2 and -L becomes the style's default.
 from __future__ import annotations
 
 import argparse
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -80,6 +81,11 @@ def write(directory: Path, penalties: dict[str, float]) -> None:
     write_manifest(directory, replace(manifest, length_penalties=merged))
 
 
+def spread(examples: Sequence[Example], limit: int) -> Sequence[Example]:
+    """At most `limit` of them, from all over."""
+    return examples[:: max(1, math.ceil(len(examples) / limit))]
+
+
 def _words(texts: Sequence[str]) -> float:
     return float(np.mean([len(text.split()) for text in texts]))
 
@@ -101,7 +107,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tried = []
     for style in sorted(groups.keys() & set(model.manifest.styles)):
         examples = groups[style]
-        tried += sweep(model, examples[:: max(1, len(examples) // given.limit)], GRID)
+        tried += sweep(model, spread(examples, given.limit), GRID)
     print(table(tried))
     if given.write:
         write(directory, best(tried))

@@ -12,7 +12,7 @@ from model import tune_length
 from model.artifact import Manifest, model_digest, read_manifest, write_manifest
 from model.exporting.exported import Written
 from model.readers import Example
-from model.tune_length import Tried, best, sweep, table
+from model.tune_length import Tried, best, spread, sweep, table
 
 TEXT = "The council of Aldermoor opens a new harbour line on Monday"
 
@@ -29,6 +29,18 @@ class Counting:
 
 def example(style: str, words: int) -> Example:
     return Example(TEXT, " ".join(TEXT.split()[:words]), style, "ours")
+
+
+@pytest.mark.parametrize(
+    ("given", "limit", "taken"), [(399, 200, 200), (5, 200, 5), (900, 200, 180)]
+)
+def test_no_more_than_the_limit_is_taken_and_from_all_over(
+    given: int, limit: int, taken: int
+) -> None:
+    examples = [example("headline", number) for number in range(given)]
+    found = spread(examples, limit)
+    assert len(found) == taken
+    assert found[-1] in examples[-given // limit - 1 :]
 
 
 @pytest.mark.parametrize(("style", "words"), [("headline", 3), ("title", 7)])
