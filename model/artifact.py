@@ -99,6 +99,12 @@ OPTIONAL_SIGNATURES: Mapping[str, tuple[Mapping[str, str], Mapping[str, str]]] =
 FAITHFULNESS = "faithfulness.json"
 """What was measured of its explanations, if that was done."""
 
+FAITHFULNESS_SCHEMA = "faithfulness/1"
+"""What the file says of its own form; readers take no other."""
+
+ARTIFACTS = Path("artifacts/summarizer")
+"""Where the versions of this repository are, from its root."""
+
 
 class ArtifactError(Exception):
     """The artifact is missing, incomplete, or not what its manifest says.

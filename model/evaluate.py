@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from model.artifact import latest_version
+from model.artifact import ARTIFACTS, latest_version
 from model.evaluation.baselines import best_leads, share_beginning
 from model.evaluation.confidence import curve_table, no_better_than, risk_coverage
 from model.evaluation.rouge import METRICS, paired_interval, rouge
@@ -29,7 +29,6 @@ from model.exporting.card import write_card
 from model.exporting.exported import ExportedModel
 from model.readers import Example, read_examples
 
-ARTIFACTS = Path("artifacts/summarizer")
 CARD_TEXTS = Path(__file__).with_name("card_texts.jsonl")
 """Texts of ours whose summaries the card shows, whatever they turn out to be."""
 

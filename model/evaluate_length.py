@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from model.artifact import latest_version
-from model.evaluate import ARTIFACTS, by_origin
+from model.artifact import ARTIFACTS, latest_version
+from model.evaluate import by_origin
 from model.evaluation.rouge import Scores, paired_interval, rouge
 from model.exporting.exported import ExportedModel
 from model.readers import Example

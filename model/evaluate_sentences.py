@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.artifact import (
+    ARTIFACTS,
     SAVED_MODEL,
     SCORE_SENTENCES,
     SUMMARIZE,
@@ -22,7 +23,7 @@ from model.artifact import (
     latest_version,
     read_manifest,
 )
-from model.evaluate import ARTIFACTS, by_origin
+from model.evaluate import by_origin
 from model.evaluation.rouge import Scores, paired_interval, rouge
 from model.extractive import (
     DIVERSITY,

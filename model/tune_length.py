@@ -14,8 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model.artifact import latest_version, read_manifest, write_manifest
-from model.evaluate import ARTIFACTS
+from model.artifact import ARTIFACTS, latest_version, read_manifest, write_manifest
 from model.evaluation.rouge import rouge
 from model.exporting.exported import ExportedModel
 from model.readers import Example, read_examples

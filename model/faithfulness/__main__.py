@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from model.artifact import latest_version
+from model.artifact import ARTIFACTS, latest_version
 from model.explanation.tables import tables
 from model.exporting.card import kinds_of_text
 from model.exporting.exported import ExportedModel
@@ -27,8 +27,6 @@ from model.faithfulness.texts import (
     write_summaries,
 )
 from model.training.checkpoint import CheckpointError
-
-ARTIFACTS = Path("artifacts/summarizer")
 
 
 def command_line() -> argparse.ArgumentParser:

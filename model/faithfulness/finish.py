@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from model.artifact import MANIFEST, read_golden, read_manifest
+from model.artifact import FAITHFULNESS_SCHEMA, MANIFEST, read_golden, read_manifest
 from model.explanation.chart import curves
 from model.explanation.document import all_kept, by_unit, read_document
 from model.explanation.methods.removal import leave_one_out
@@ -18,7 +18,6 @@ from model.exporting.exported import ExportedModel
 from model.faithfulness.models import weights_sha256
 from model.scoring.exported_scorer import scorers
 
-SCHEMA = "faithfulness/1"
 GOLDEN = 3
 
 
@@ -38,7 +37,7 @@ def finished(report: dict[str, Any], exported: ExportedModel, directory: Path) -
         "version": manifest.version,
         "sha256": manifest.model_sha256,
     }
-    own = {"schema": SCHEMA, "model": model}
+    own = {"schema": FAITHFULNESS_SCHEMA, "model": model}
     # First in the file, and those of a report that was finished before are replaced.
     return {**own, **judged(report), **own, "golden": golden_scores(exported, directory)}
 

@@ -125,6 +125,8 @@ def _evidence(name: str, report: Mapping[str, Any] | None) -> dict[str, Any] | N
         "measured": True,
         "phrase": _PLACE.sub("…", phrase),
         "documents": report["documents"],
+        "kinds_of_text": report.get("kinds_of_text"),
+        "longest_text": report.get("longest_text"),
         **{figure: _interval(entry.get(figure)) for figure in _INTERVALS},
         "advantage": {name: number(low) for name, low in known.advantage.items()} or None,
         "sane": entry.get("sane"),

@@ -14,15 +14,20 @@ from typing import Any
 
 import numpy as np
 
-from model.artifact import FAITHFULNESS, GOLDEN_TOLERANCE, GoldenExample, Manifest, read_golden
+from model.artifact import (
+    FAITHFULNESS,
+    FAITHFULNESS_SCHEMA,
+    GOLDEN_TOLERANCE,
+    GoldenExample,
+    Manifest,
+    read_golden,
+)
 from model.explanation.document import all_kept, by_unit, read_document
 from model.explanation.methods.attention import attention
 from model.explanation.methods.removal import leave_one_out
 from model.explanation.scorer import Floats
 from model.tokenizer import Tokenizer
 from service.explanation.explainer import Explainer
-
-SCHEMA = "faithfulness/1"
 
 log = logging.getLogger(__name__)
 
@@ -52,8 +57,8 @@ def _objection(
     tokenizer: Tokenizer,
     explainer: Explainer,
 ) -> str | None:
-    if report["schema"] != SCHEMA:
-        return f"its schema is not {SCHEMA}"
+    if report["schema"] != FAITHFULNESS_SCHEMA:
+        return f"its schema is not {FAITHFULNESS_SCHEMA}"
     if report["model"]["sha256"] != manifest.model_sha256:
         return "it is of another model"
     golden = read_golden(directory)

@@ -114,6 +114,10 @@ class Evidence(BaseModel):
     measurable: bool = Field(True, description="False of what ranks nothing: there is no figure.")
     phrase: str
     documents: int | None = None
+    kinds_of_text: dict[str, int] | None = Field(
+        None, description="How many of them were of each kind: the figures hold for those."
+    )
+    longest_text: int | None = Field(None, description="Tokens that they had at the most.")
     comprehensiveness_area: Interval | None = None
     normalised_comprehensiveness: Interval | None = None
     word_tau: Interval | None = None

@@ -12,7 +12,7 @@ const view = element("view");
 /** About no real person. */
 const EXAMPLE = `The Department of Transport announced today that it will award 48 million dollars to repair 120 bridges in rural counties. The grants will go to 34 counties, and most of the work is expected to begin next spring. Officials said that the oldest of the bridges was built in 1921 and has been closed to heavy trucks since 2019.
 
-Counties will match one fifth of each grant. The department received 210 applications, and a panel of engineers ranked them by traffic, condition and the length of the detour. A second round of grants will open in the autumn.`;
+The department received 210 applications, and a panel of engineers ranked them by traffic, condition and the length of the detour.`;
 
 const RETRY_MS = 3000;
 const LARGEST_FILE = 2 ** 20;
@@ -30,16 +30,14 @@ let info = null;
 let running = null;
 let shown = null;
 let wanted = {};
-let isAwaited = false;
-
-// -------------------------------------------------------------------------------- asking
+let isAwaited;
 
 function optionsOf() {
   const { length, ...fields } = Object.fromEntries(FIELDS.map((name) => [name, element(name).value]));
   return { ...LENGTHS[length](info.model), ...fields, candidates: 3, key_sentences: 3 };
 }
 
-/** Asks with what the form says, as soon as there is a model. */
+/** As soon as there is a model. */
 function ask() {
   if (info) return summarize(element("text").value, optionsOf(), element("length").value);
   isAwaited = true;
@@ -72,8 +70,6 @@ function complain(error) {
   say("");
   element("problem").textContent = `No summary: ${error.message}.`;
 }
-
-// -------------------------------------------------------------------------------- showing
 
 function show(text, options, response) {
   const [prediction] = response.predictions;
@@ -122,8 +118,6 @@ function stateNow() {
     model: info.model.version,
   };
 }
-
-// -------------------------------------------------------------------------------- starting
 
 async function learn() {
   try {

@@ -18,7 +18,7 @@ export class Removal {
     const note = make(
       "p",
       { class: "note" },
-      "Strike out a sentence, and see what the model writes without it. In the text, Delete strikes out the sentence of a word.",
+      "See what the model writes without a sentence. In the text, Delete strikes one out.",
     );
     const row = make("div", { class: "row" }, this.button, this.reset);
     this.root = part("Remove and see", note, this.name, row, this.answer, this.words);

@@ -65,7 +65,7 @@ def test_the_evidence_stands_beside_the_method(
     if not measured:
         expect(note).to_have_text(re.compile("Not measured on this model"))
         return
-    expect(note).to_have_text(re.compile(r"Measured on \d+ texts\."))
+    expect(note).to_have_text(re.compile(r"Measured on \d+ texts of up to 512 tokens\."))
     for figure in ("Comprehensiveness", "Of the best order", "Tau by sentence", "Tau by word"):
         expect(note).to_have_text(re.compile(rf"{figure} −?\d\.\d\d \(−?\d\.\d\d to −?\d\.\d\d\)"))
     for baseline in ("random", "lead", "position"):

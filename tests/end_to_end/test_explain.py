@@ -12,7 +12,7 @@ import httpx
 import numpy as np
 import pytest
 
-from model.evaluate import ARTIFACTS
+from model.artifact import ARTIFACTS
 
 TEXT = (
     "The rowing club of Linden Bay opens its new boathouse on Saturday. Members built it over two "

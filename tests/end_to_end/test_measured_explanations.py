@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from model.artifact import (
+    ARTIFACTS,
     FAITHFULNESS,
     GOLDEN_TOLERANCE,
     MODEL_CARD,
@@ -24,7 +25,6 @@ from model.artifact import (
     read_golden,
     read_manifest,
 )
-from model.evaluate import ARTIFACTS
 from model.explanation.claims import ALWAYS_SERVED, LOOKED
 from model.explanation.document import Document, read_document
 from model.explanation.rankings import METHODS
@@ -98,7 +98,8 @@ def test_the_evidence_is_that_of_the_file(served: Served) -> None:
     for explanation in explanations:
         evidence, entry = explanation["evidence"], entries[explanation["method"]]
         assert evidence["measured"]
-        assert evidence["documents"] == served.report["documents"]
+        for name in ("documents", "kinds_of_text", "longest_text"):
+            assert evidence[name] == served.report[name]
         assert evidence["sane"] == entry["sane"]
         for figure in ("comprehensiveness_area", "sentence_tau"):
             assert evidence[figure] == {

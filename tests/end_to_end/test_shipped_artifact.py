@@ -10,7 +10,6 @@ from pathlib import Path
 import httpx
 
 from model import artifact
-from model.evaluate import ARTIFACTS
 from model.explanation.claims import LEAST_SENTENCE_TAU, LOOKED, MUST_BEAT
 from model.explanation.methods.copy_split import TOLERANCE
 
@@ -24,7 +23,7 @@ TEXT = (
 
 
 def test_it_writes_a_sensible_headline(serve: Callable[[Path], str]) -> None:
-    answer = httpx.post(f"{serve(ARTIFACTS)}/predict", json={"inputs": TEXT}, timeout=60)
+    answer = httpx.post(f"{serve(artifact.ARTIFACTS)}/predict", json={"inputs": TEXT}, timeout=60)
     assert answer.status_code == httpx.codes.OK
     prediction = answer.json()["predictions"][0]
     words = re.findall(r"\w+", prediction["summary"].casefold())
@@ -37,19 +36,19 @@ def test_it_writes_a_sensible_headline(serve: Callable[[Path], str]) -> None:
 
 
 def test_it_is_small_enough_to_clone() -> None:
-    directory = artifact.latest_version(ARTIFACTS)
+    directory = artifact.latest_version(artifact.ARTIFACTS)
     size = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
     assert size <= 40 * 2**20
 
 
 def test_it_names_the_data_that_it_learnt_from() -> None:
-    manifest = artifact.read_manifest(artifact.latest_version(ARTIFACTS))
+    manifest = artifact.read_manifest(artifact.latest_version(artifact.ARTIFACTS))
     assert manifest.training["data"]
     assert all(len(row["sha256"]) == 64 for row in manifest.training["data"])
 
 
 def test_its_attention_is_worth_what_is_said_of_it() -> None:
-    directory = artifact.latest_version(ARTIFACTS)
+    directory = artifact.latest_version(artifact.ARTIFACTS)
     report = json.loads((directory / artifact.FAITHFULNESS).read_text(encoding="utf-8"))
     attention = report["methods"]["attention"]
     assert report["documents"] >= 200

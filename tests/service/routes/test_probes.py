@@ -127,9 +127,10 @@ async def test_a_failed_load_needs_nobody_to_be_told(settings: Settings) -> None
 
 
 async def test_a_stop_ends_a_load(settings: Settings) -> None:
-    ended = asyncio.Event()
+    begun, ended = asyncio.Event(), asyncio.Event()
 
     async def load(_: Settings) -> Any:
+        begun.set()
         try:
             await asyncio.Event().wait()
         finally:
@@ -138,6 +139,7 @@ async def test_a_stop_ends_a_load(settings: Settings) -> None:
     app = create_app(settings, load)
     async with serving(app) as client:
         assert (await client.get("/readyz")).json()["detail"] == "the model is being loaded"
+        await begun.wait()
     assert ended.is_set()
     response = await client_of(app).get("/readyz")
     assert response.json()["detail"] == "the service is stopping"
