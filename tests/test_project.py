@@ -434,3 +434,11 @@ def test_links_of_the_docs_lead_somewhere(page: Path) -> None:
         assert target.exists(), link
         if anchor:
             assert anchor in anchors_of(target), link
+
+
+def test_each_promise_of_reliability_has_tests_and_each_test_a_promise() -> None:
+    page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    rows = [int(row) for row in re.findall(r"^\| (\d+) \|", page, re.MULTILINE)]
+    tests = "".join(p.read_text(encoding="utf-8") for p in (ROOT / "tests").rglob("test_*.py"))
+    assert rows == list(range(1, len(rows) + 1))
+    assert set(map(int, re.findall(r"def test_row_(\d+)_", tests))) == set(rows)

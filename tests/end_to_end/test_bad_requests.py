@@ -1,4 +1,4 @@
-"""Rows 1 to 9 of the table of faults: requests that are wrong, sent to a real server process."""
+"""Rows 1 to 9 of docs/reliability.md: requests that are wrong, sent to a real server process."""
 
 from __future__ import annotations
 

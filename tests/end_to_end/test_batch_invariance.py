@@ -1,4 +1,4 @@
-"""Row 23 of the table of faults: what stands beside a text changes nothing about its summary."""
+"""Row 23 of docs/reliability.md: what stands beside a text changes nothing about its summary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows 10 to 13 and 22 of the table of faults: what fails behind the edge of a real process."""
+"""Rows 10 to 13 and 22 of docs/reliability.md: what fails behind the edge of a real process."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows 17, 18 and 25 of the reliability list at full size: `make test-slow` prints what they saw.
+"""Rows 17, 18 and 25 of docs/reliability.md at full size: `make test-slow` prints what they saw.
 
 Over the model without TensorFlow of faulty_service.py: what is measured is the service.
 """

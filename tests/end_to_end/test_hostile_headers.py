@@ -1,4 +1,4 @@
-"""Row 24 of the table of faults: secrets and injection, tried on a real server process."""
+"""Row 24 of docs/reliability.md: secrets and injection, tried on a real server process."""
 
 from __future__ import annotations
 

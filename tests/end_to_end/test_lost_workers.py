@@ -1,4 +1,4 @@
-"""Rows 14 to 20 of the reliability list: workers that die or hang, clients that leave, stops."""
+"""Rows 14 to 20 of docs/reliability.md: workers that die or hang, clients that leave, stops."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Row 18 of the reliability list: slow clients, idle ones, and more of them than there are places.
+"""Row 18 of docs/reliability.md: slow clients, idle ones, and more of them than there are places.
 
 The attackers are sockets of this process; at full size they are in test_floods.py.
 """

@@ -1,4 +1,4 @@
-"""Row 21 of the reliability list with trained networks: `make test-slow`."""
+"""Row 21 of docs/reliability.md with trained networks: `make test-slow`."""
 
 from __future__ import annotations
 

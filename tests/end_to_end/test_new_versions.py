@@ -1,4 +1,4 @@
-"""Row 21 of the reliability list: versions that come while the service runs, good and bad ones.
+"""Row 21 of docs/reliability.md: versions that come while the service runs, good and bad ones.
 
 Here over a model without TensorFlow, whose artifacts are real but for their graph; the same with
 trained networks is in test_new_networks.py.

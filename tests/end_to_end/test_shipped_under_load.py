@@ -1,4 +1,4 @@
-"""Rows 16, 17, 19 and 23 of the reliability list over the shipped model: `make test-slow`.
+"""Rows 16, 17, 19 and 23 of docs/reliability.md over the shipped model: `make test-slow`.
 
 Texts are as long as real ones, and made of this project's own sentences.
 """
