@@ -23,12 +23,12 @@ from model.training.job import Job
 from model.training.validation import measure
 
 ROOT = Path(__file__).parents[2]
-STEPS = 4
+STEPS = 40  # fewer, and the rules of the search allow nothing that the network thinks likeliest
 SMALL = (
     "--data builtin --precision float32 --golden-lead 0 --hidden-dim 16 --num-layers 1 "
     "--vocab-size 600 --max-source-tokens 48 --bucket-tokens 48 --max-summary-tokens 6 "
-    "--tokens-per-batch 1024 --warmup-steps 2 --decay-steps 2 --validation-steps 100 "
-    "--dropout 0.1 --ema-decay 0.9 --label-smoothing 0.1 --merge-dropout 0.1"
+    "--tokens-per-batch 1024 --warmup-steps 2 --decay-steps 10 --validation-steps 100 "
+    "--learning-rate 1e-2 --dropout 0.1 --ema-decay 0.9 --label-smoothing 0.1 --merge-dropout 0.1"
 ).split()
 
 
@@ -55,13 +55,13 @@ def on_jax(module: str, *given: str) -> str:
         capture_output=True,
         text=True,
         check=False,
-        timeout=500,
+        timeout=900,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_it_trains_without_tensorflow_and_says_how_to_export(trained: tuple[Path, str]) -> None:
     out, printed = trained
     assert read_state(out / "checkpoint.npz")["step"] == STEPS
@@ -69,7 +69,7 @@ def test_it_trains_without_tensorflow_and_says_how_to_export(trained: tuple[Path
     assert not (out / "artifacts").exists()
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_the_loss_is_the_same_to_six_digits(trained: tuple[Path, str], tmp_path: Path) -> None:
     out = shutil.copytree(trained[0], tmp_path / "out")
     options = options_of(vars(parse_arguments(arguments(out))))
@@ -85,7 +85,7 @@ def test_the_loss_is_the_same_to_six_digits(trained: tuple[Path, str], tmp_path:
     assert found["loss"] == pytest.approx(last["validation"]["builtin"]["loss"], rel=1e-6)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_tensorflow_goes_on_and_exports(trained: tuple[Path, str], tmp_path: Path) -> None:
     out = shutil.copytree(trained[0], tmp_path / "out")
     assert main(arguments(out, STEPS + 2)) == 0
@@ -93,7 +93,7 @@ def test_tensorflow_goes_on_and_exports(trained: tuple[Path, str], tmp_path: Pat
     assert read_manifest(out / "artifacts" / "1").training["progress"]["step"] == STEPS + 2
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 def test_a_study_of_explanations_has_the_same_figures(
     trained: tuple[Path, str], tmp_path: Path
 ) -> None:
