@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -124,13 +124,16 @@ class Engine:
             budget_tokens=self._budget.tokens,
         )
 
-    def warm_up(self, text: str, options: SummarizeOptions) -> None:
-        """Calls each signature that requests will need, so that the first isn't the slowest."""
+    def warm_up(self, text: str, options: SummarizeOptions, methods: Collection[str]) -> None:
+        """Calls each signature that requests will need, so that the first isn't the slowest.
+
+        `methods`: the explanations that are served.
+        """
         self.summarize([text], options)
         whole, limit = self._tokenizer.encode(text), self.info.max_source_tokens
         self._scorer.logits([read_in_chunks(whole, split_sentences(text), limit)])
         if SCORE in self._explaining:
-            self.explainer.warm_up(text)
+            self.explainer.warm_up(text, methods)
 
     def summarize(self, texts: Sequence[str], options: SummarizeOptions) -> list[Summary | TooLong]:
         """One summary a text, in their order; for one that may not be cut, what it exceeds."""

@@ -21,6 +21,7 @@ from model.tokenizer import Tokenizer
 from service.device import prepare_device
 from service.engine import Engine
 from service.errors import OutOfMemory
+from service.explanation.catalogue import offers
 from service.explanation.faithfulness import read_faithfulness
 from service.inference.batches import padded_length, source_arrays
 from service.inference.calls import Arrays, Signature
@@ -58,11 +59,12 @@ def load_engine(settings: Settings) -> Engine:
         max_batch_tokens=settings.max_batch_tokens,
         count_traces=_trace_counter(),
     )
-    if settings.warm_up:
-        engine.warm_up(golden[0].text, _default_options(manifest))
     engine.info = replace(
         info, faithfulness=read_faithfulness(directory, manifest, tokenizer, engine.explainer)
     )
+    if settings.warm_up:
+        methods = offers(engine.info, unmeasured=settings.unmeasured_methods)
+        engine.warm_up(golden[0].text, _default_options(manifest), methods)
     return engine
 
 

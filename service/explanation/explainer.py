@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -72,18 +72,21 @@ class Explainer:
             return _finite(self._self_attention(task))
         return InternalError()
 
-    def warm_up(self, text: str) -> None:
-        """Calls each signature that tasks will need, so that the first isn't the slowest."""
+    def warm_up(self, text: str, methods: Collection[str]) -> None:
+        """Calls each signature that tasks will need, so that the first isn't the slowest.
+
+        `methods`: the explanations that are served.
+        """
         ids = self._tokenizer.encode(text, self._info.max_source_tokens).ids
         source, summary = np.array(ids, np.int32), np.array(ids[-3:], np.int32)
         style = self._info.default_style
         self.scorer(style).score(source, np.ones((2, len(ids)), np.bool_), summary)
-        if SALIENCY in self._signatures:
+        if SALIENCY in self._signatures and "gradient" in methods:
             target = np.ones(len(summary))
             self._saliency(
                 Saliency(source_ids=source, summary_ids=summary, target=target, style=style)
             )
-        if SELF_ATTENTION in self._signatures:
+        if SELF_ATTENTION in self._signatures and "self_attention" in methods:
             self._self_attention(SelfAttention(source_ids=source, layer=0, head=0))
 
     def _own_summary(self, task: OwnSummary) -> Summary | TooLong | RuleBroken | NonFiniteOutput:

@@ -208,5 +208,5 @@ def test_calls_are_told_once(tokenizer: Tokenizer, info: ModelInfo) -> None:
 
 def test_the_warm_up_calls_each_signature(tokenizer: Tokenizer, info: ModelInfo) -> None:
     model = Model(99)
-    engine_over(model, tokenizer, info).warm_up(TEXTS[0], OPTIONS)
+    engine_over(model, tokenizer, info).warm_up(TEXTS[0], OPTIONS, ())
     assert (model.sizes, model.chunks) == ([1], 1)

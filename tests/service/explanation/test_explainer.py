@@ -17,6 +17,7 @@ from model.explanation.planted import PlantedCopier
 from model.tokenizer import Tokenizer
 from service.engine import Engine, TaskReply, serving
 from service.errors import InternalError, NonFiniteOutput, OutOfMemory, RuleBroken
+from service.explanation.catalogue import METHODS
 from service.explanation.explainer import Explainer
 from service.explanation.faithfulness import golden_scores, read_faithfulness
 from service.explanation.tasks import OwnSummary, Saliency, Scoring, SelfAttention
@@ -222,9 +223,14 @@ def test_a_worker_answers_tasks_beside_batches(engine: Engine, tokenizer: Tokeni
     assert len(reply.outcome.log_probs) == 2
 
 
-def test_the_warm_up_calls_each_signature(explainer: Explainer, graph: Graph) -> None:
-    explainer.warm_up(TEXT)
-    assert len(graph.given) == 3
+@pytest.mark.parametrize(
+    ("methods", "calls"), [(("attention",), 1), (("gradient",), 2), (METHODS, 3)]
+)
+def test_the_warm_up_calls_each_signature_that_a_served_method_needs(
+    explainer: Explainer, graph: Graph, methods: tuple[str, ...], calls: int
+) -> None:
+    explainer.warm_up(TEXT, methods)
+    assert len(graph.given) == calls
 
 
 # faithfulness.json
