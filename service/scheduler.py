@@ -90,7 +90,6 @@ class Scheduler(Generic[Payload, Result]):
         self._known: dict[Hashable, Entry[Payload, Result]] = {}  # waiting or under way
         self._draining = False
         self._finished = asyncio.Event()
-        self._finished.set()
         self._spare_time = SpareTime()
 
     @property
@@ -232,14 +231,8 @@ class Scheduler(Generic[Payload, Result]):
 
     def _note_finished(self) -> None:
         # Who stops does not wait for a call, it may hang, whose clients have left.
-        wanted = self._known.values() if not self._draining else self._wanted()
-        if wanted:
-            self._finished.clear()
-        else:
+        if self._draining and not any(entry.tickets for entry in self._known.values()):
             self._finished.set()
-
-    def _wanted(self) -> list[Entry[Payload, Result]]:
-        return [entry for entry in self._known.values() if entry.tickets]
 
     def _reason_of(self, ticket: Ticket[Result]) -> Callable[[int], None]:
         """Whom to tell of what leaves the queue: whoever waited may have had a timer of its own."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Annotated, Any
 
 from anyio import to_thread
@@ -87,14 +88,10 @@ async def predict(
             left_s = timeout_s - (summarized - began)
             audits = await unless_left(request, audits_of(list(to_audit), predictor, left_s))
             answered = time.perf_counter()
-
-            def rendered_in_time() -> bytes:
-                # Where many answers are written, this one has waited for a thread.
-                if time.perf_counter() - began > timeout_s:
-                    raise DeadlinePassed(_LATE, retry_after_s=1)
-                return render(asked, summaries, predictor.info, request_id_of(request), audits)
-
-            body = await unless_left(request, to_thread.run_sync(rendered_in_time))
+            request_id = request_id_of(request)
+            write = partial(render, asked, summaries, predictor.info, request_id, audits)
+            deadline = began + timeout_s
+            body = await unless_left(request, to_thread.run_sync(_in_time, write, deadline))
         except TextTooLong as error:
             raise error.named(asked.field_of(error.index)) from None
         except ClientLeft:
@@ -109,6 +106,13 @@ async def predict(
     record.add_summaries(summaries, stages)
     headers = {"Server-Timing": _server_timing({**stages, "total": rendered - began})}
     return Response(body, headers=headers, media_type="application/json")
+
+
+def _in_time(write: Callable[[], bytes], deadline: float) -> bytes:
+    """What is written, unless too much time has passed in waiting for a thread."""
+    if time.perf_counter() > deadline:
+        raise DeadlinePassed(_LATE, retry_after_s=1)
+    return write()
 
 
 def _server_timing(stages: Mapping[str, float]) -> str:

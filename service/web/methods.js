@@ -178,7 +178,7 @@ function evidenceOf({ evidence, held_out_fit: fit, error }) {
   if (evidence.measurable === false) figures.push("It ranks nothing, so that no figure can judge it.");
   else if (!evidence.measured) figures.push("Not measured on this model.");
   else if (evidence.documents)
-    figures.push(`Measured on ${evidence.documents} texts of up to ${evidence.longest_text} tokens.`);
+    figures.push(`Measured on ${evidence.documents} texts of up to ${evidence.longest_text ?? "?"} tokens.`);
   const interval = (name, figure) => {
     if (typeof figure?.mean !== "number") return;
     figures.push(`${name} ${signed(figure.mean)} (${signed(figure.low)} to ${signed(figure.high)}).`);

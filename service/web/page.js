@@ -155,7 +155,7 @@ async function open() {
   if (state.text) {
     element("text").value = state.text;
     await ask();
-  } else if (wanted.t) say("The link holds no text: paste it here to see what it shows.");
+  } else if (state.t) say("The link holds no text: paste it here to see what it shows.");
 }
 
 function listen() {

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import httpx
@@ -115,26 +117,33 @@ async def test_the_timeout_reaches_the_predictor(
     assert refused.status_code == 422
 
 
+@asynccontextmanager
+async def all_threads_busy() -> AsyncIterator[Callable[[], None]]:
+    """Until the block ends, or what it gives is called."""
+    limiter = to_thread.current_default_thread_limiter()
+    usual, limiter.total_tokens = limiter.total_tokens, 1
+    release = threading.Event()
+    busy = asyncio.create_task(to_thread.run_sync(release.wait))
+    await asyncio.sleep(0.01)
+    try:
+        yield release.set
+    finally:
+        release.set()
+        await busy
+        limiter.total_tokens = usual
+
+
 async def test_an_answer_that_waited_too_long_to_be_written_is_not_given(
     client: httpx.AsyncClient, text: str
 ) -> None:
     """Many answers are written in threads, and there are only so many of those."""
-    limiter = to_thread.current_default_thread_limiter()
-    usual, limiter.total_tokens = limiter.total_tokens, 1
-    release = threading.Event()
-    try:
-        busy = asyncio.create_task(to_thread.run_sync(release.wait))
-        await asyncio.sleep(0.01)
-        asked = asyncio.create_task(
-            client.post("/predict", json={"inputs": text}, headers={"X-Request-Timeout-Ms": "100"})
-        )
+    headers = {"X-Request-Timeout-Ms": "100"}
+    async with all_threads_busy() as release:
+        asked = asyncio.create_task(client.post("/predict", json={"inputs": text}, headers=headers))
         await asyncio.sleep(0.3)
         assert not asked.done()
-        release.set()
+        release()
         answer = await asked
-        await busy
-    finally:
-        limiter.total_tokens = usual
     assert answer.status_code == 429
     assert answer.json()["error_type"] == "deadline-passed"
 
@@ -142,24 +151,8 @@ async def test_an_answer_that_waited_too_long_to_be_written_is_not_given(
 async def test_what_needs_no_thread_is_answered_while_all_are_busy(
     client: httpx.AsyncClient, predictor: Any, text: str
 ) -> None:
-    limiter = to_thread.current_default_thread_limiter()
-    usual, limiter.total_tokens = limiter.total_tokens, 1
-    release = threading.Event()
-    try:
-        busy = asyncio.create_task(to_thread.run_sync(release.wait))
-        await asyncio.sleep(0.01)
-        predictor.error = Overloaded("64 texts wait, at most 64 may", retry_after_s=2)
-        async with asyncio.timeout(10):
-            statuses = [
-                (await client.get("/livez")).status_code,
-                (await client.get("/readyz")).status_code,
-                (await client.get("/info")).status_code,
-                (await client.get("/metrics")).status_code,
-                (await client.post("/predict", json={"inputs": text})).status_code,
-                (await client.post("/predict", json={"inputs": 1})).status_code,
-            ]
-        assert not busy.done()
-    finally:
-        release.set()
-        limiter.total_tokens = usual
-    assert statuses == [200, 200, 200, 200, 429, 422]
+    predictor.error = Overloaded("64 texts wait, at most 64 may", retry_after_s=2)
+    async with all_threads_busy(), asyncio.timeout(10):
+        asked = [await client.get(path) for path in ("/livez", "/readyz", "/info", "/metrics")]
+        asked += [await client.post("/predict", json={"inputs": inputs}) for inputs in (text, 1)]
+    assert [answer.status_code for answer in asked] == [200, 200, 200, 200, 429, 422]
