@@ -136,7 +136,6 @@ def test_a_reversing_text_does_not_turn_the_sentence_about_it(watched: Watched) 
 
 def test_a_hostile_link_is_text_too(watched: Watched) -> None:
     page = watched.page
-    page.goto("about:blank")
     page.goto(
         f"{watched.address}/#style=%3Cscript%3E&t=9-999999999&m=%22%3E&text=!!&unit=__proto__"
     )

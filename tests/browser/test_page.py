@@ -151,7 +151,7 @@ def test_remove_and_see(page: Page) -> None:
     page.keyboard.press("Escape")
 
 
-def test_a_link_holds_no_text_unless_asked(watched: Watched, page: Page, browser: Browser) -> None:
+def test_a_link_holds_no_text_unless_asked(page: Page, browser: Browser, shipped_port: int) -> None:
     word(page, 1).click()
     word(page, 2).click(modifiers=["Shift"])
     page.get_by_role("button", name="Make a link").click()
@@ -164,16 +164,16 @@ def test_a_link_holds_no_text_unless_asked(watched: Watched, page: Page, browser
     full = page.locator("#link").input_value()
     assert "Transport" not in full
 
-    with watching(browser, int(watched.address.rsplit(":", 1)[1])) as reader:
+    with watching(browser, shipped_port) as reader:
+        reader.page.goto(bare)
+        expect(reader.page.locator("#status")).to_contain_text("holds no text")
+        expect(reader.page.locator("#result")).to_be_hidden()
+    with watching(browser, shipped_port) as reader:
         other = reader.page
         other.set_default_timeout(60_000)
         # What browsers have known for a year or two only.
         other.add_init_script("delete Uint8Array.prototype.toBase64; delete Uint8Array.fromBase64")
-        other.goto(bare)
-        expect(other.locator("#status")).to_contain_text("holds no text")
-        expect(other.locator("#result")).to_be_hidden()
         with other.expect_request("**/predict") as request:
-            other.goto("about:blank")
             other.goto(full)
         assert "#" not in request.value.url
         chosen = other.locator("attention-view .line [aria-selected=true]")
@@ -186,7 +186,7 @@ def test_a_link_holds_no_text_unless_asked(watched: Watched, page: Page, browser
 
 
 def test_a_link_of_another_model_says_so_and_chooses_no_words(
-    watched: Watched, page: Page, browser: Browser
+    page: Page, browser: Browser, shipped_port: int
 ) -> None:
     page.locator("#compose").evaluate("fold => (fold.open = true)")
     page.locator("#length").select_option("short")
@@ -201,11 +201,11 @@ def test_a_link_of_another_model_says_so_and_chooses_no_words(
     expect(page.locator("#link")).to_have_value(re.compile("length=short.*t=1-1"))
     link = page.locator("#link").input_value()
     other_model = re.sub(r"model=\w+", "model=another", link)
-    with watching(browser, int(watched.address.rsplit(":", 1)[1])) as reader:
-        reader.page.set_default_timeout(60_000)
+    with watching(browser, shipped_port) as reader:
         reader.page.goto(re.sub(r"&?text=[^&]*", "", other_model))
         expect(reader.page.locator("#status")).to_contain_text("holds no text")
-        reader.page.goto("about:blank")
+    with watching(browser, shipped_port) as reader:
+        reader.page.set_default_timeout(60_000)
         reader.page.goto(other_model)
         expect(reader.page.locator("#status")).to_contain_text("The link is of model another")
         expect(reader.page.locator("#length")).to_have_value("short")
@@ -214,14 +214,14 @@ def test_a_link_of_another_model_says_so_and_chooses_no_words(
 
 
 def test_what_is_asked_before_the_model_is_there_is_answered_when_it_is(
-    watched: Watched, browser: Browser
+    browser: Browser, shipped_port: int
 ) -> None:
-    with watching(browser, int(watched.address.rsplit(":", 1)[1])) as early:
+    with watching(browser, shipped_port) as early:
         page = early.page
         page.set_default_timeout(60_000)
         problem = json.dumps({"detail": "the model is loading", "error_type": "not-ready"})
         page.route("**/info", lambda route: route.fulfill(status=503, body=problem))
-        page.goto(watched.address)
+        early.open("/")
         expect(page.locator("#status")).to_contain_text("Waiting for the model")
         page.get_by_role("button", name="Try an example").click()
         page.unroute("**/info")
