@@ -7,10 +7,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from model.artifact import SCORE
+from model.artifact import SCORE, SUMMARIZE
 from model.sentences import read_in_chunks, split_sentences
 from model.tokenizer import Tokenizer
-from service.errors import NonFiniteOutput, OutOfMemory, RuleBroken
+from service.errors import NonFiniteOutput
 from service.explanation.explainer import Explainer
 from service.inference.batches import (
     option_arrays,
@@ -20,11 +20,10 @@ from service.inference.batches import (
     source_arrays,
     summary_of,
 )
-from service.inference.calls import Arrays, Signature, call_in_parts
+from service.inference.calls import Arrays, ModelCalls, Signature, call_in_parts
 from service.inference.key_sentences import key_sentences, padded_logits
 from service.inference.reading import Logits, Reading, read, select_passages
 from service.inference.sentence_scorer import SentenceScorer
-from service.inference.token_budget import TokenBudget
 from service.predictor import (
     EngineCall,
     EngineState,
@@ -48,21 +47,20 @@ class Batch:
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """An outcome for each text, the calls of the model that it took, and what is left behind."""
+    """What a worker answers.
 
-    outcomes: list[Outcome]
+    Attributes:
+        outcomes: One for each text; of a task its answer, or what stands in its place.
+        calls: Of the model, that it took.
+        state: What is left behind.
+    """
+
+    outcomes: Sequence[Any]
     calls: list[EngineCall]
     state: EngineState
 
 
-@dataclass(frozen=True, kw_only=True)
-class TaskReply:
-    """The answer to a task, or what stands in its place."""
-
-    outcome: Any | TooLong | NonFiniteOutput | RuleBroken
-
-
-Handle = Callable[[Batch | Task[Any]], Reply | TaskReply]
+Handle = Callable[[Batch | Task[Any]], Reply]
 
 
 class Engine:
@@ -71,9 +69,7 @@ class Engine:
     Args:
         info: What is loaded.
         tokenizer: The one that the model was trained with.
-        summarize: The signature.
-        score_sentences: The signature that scores chunks of long texts.
-        explaining: The signatures for tasks, by name; see `Explainer`.
+        signatures: Of the graph, by name.
         max_batch_tokens: Padded source tokens times beams in one call.
         count_traces: How many functions have been traced in this process.
     """
@@ -83,45 +79,33 @@ class Engine:
         *,
         info: ModelInfo,
         tokenizer: Tokenizer,
-        summarize: Signature,
-        score_sentences: Signature,
-        explaining: Mapping[str, Signature],
+        signatures: Mapping[str, Signature],
         max_batch_tokens: int,
         count_traces: Callable[[], int] = lambda: 0,
     ) -> None:
         self.info = info
         """What is loaded."""
         self._tokenizer = tokenizer
-        self._summarize = summarize
-        self._budget = TokenBudget(max_batch_tokens)
+        self._model = ModelCalls(signatures, max_batch_tokens)
         self._count_traces = count_traces
         self._told = (0, 0)  # traces and shortages that are known already
-        self._calls: list[EngineCall] = []
-        self._explaining = explaining
         self.explainer = Explainer(
-            info=info,
-            tokenizer=tokenizer,
-            signatures=explaining,
-            max_batch_tokens=max_batch_tokens,
-            read=self._read_one,
+            info=info, tokenizer=tokenizer, model=self._model, read=self._read_one
         )
-        self._scorer = SentenceScorer(
-            score_sentences, info.max_source_tokens, self._budget, self._calls.append
-        )
+        self._scorer = SentenceScorer(self._model, info.max_source_tokens)
 
     def take_calls(self) -> list[EngineCall]:
         """The calls of the model since this was last asked."""
-        calls = list(self._calls)
-        self._calls.clear()
-        return calls
+        return self._model.take()
 
     def take_state(self) -> EngineState:
         """What has happened since this was last asked, and the budget that is in force."""
-        (traces, shortages), self._told = self._told, (self._count_traces(), self._budget.shortages)
+        budget = self._model.budget
+        (traces, shortages), self._told = self._told, (self._count_traces(), budget.shortages)
         return EngineState(
             traces=self._told[0] - traces,
             shortages=self._told[1] - shortages,
-            budget_tokens=self._budget.tokens,
+            budget_tokens=budget.tokens,
         )
 
     def warm_up(self, text: str, options: SummarizeOptions, methods: Collection[str]) -> None:
@@ -132,7 +116,7 @@ class Engine:
         self.summarize([text], options)
         whole, limit = self._tokenizer.encode(text), self.info.max_source_tokens
         self._scorer.logits([read_in_chunks(whole, split_sentences(text), limit)])
-        if SCORE in self._explaining:
+        if SCORE in self._model:
             self.explainer.warm_up(text, methods)
 
     def summarize(self, texts: Sequence[str], options: SummarizeOptions) -> list[Summary | TooLong]:
@@ -198,7 +182,7 @@ class Engine:
         summaries: dict[int, Summary] = {}
         limit = self.info.max_source_tokens
         lengths = [padded_length(len(reading.source.ids), limit) for reading in readings]
-        for planned in plan(lengths, options.num_beams, self._budget.tokens):
+        for planned in plan(lengths, options.num_beams, self._model.budget.tokens):
             for group, outputs in call_in_parts(
                 planned, lambda members: self._call([readings[i] for i in members], options)
             ):
@@ -219,24 +203,14 @@ class Engine:
         sources = [reading.source.ids for reading in readings]
         length = padded_length(max(map(len, sources)), self.info.max_source_tokens)
         style_id = self.info.styles.index(options.style)
-        inputs = {
-            **source_arrays(sources, style_id, length),
-            **option_arrays(options, len(sources)),
-            "sentence_ids": sentence_array([r.sentence_ids for r in readings], length),
-        }
-        try:
-            outputs = self._summarize(inputs)
-        except OutOfMemory:
-            self._budget.shrink(length * len(sources) * options.num_beams)
-            raise
-        self._calls.append(
-            EngineCall(
-                texts=len(sources),
-                tokens=sum(map(len, sources)),
-                padded_tokens=length * len(sources),
-            )
+        return self._model(
+            SUMMARIZE,
+            {
+                **source_arrays(sources, style_id, length),
+                **option_arrays(options, len(sources)),
+                "sentence_ids": sentence_array([r.sentence_ids for r in readings], length),
+            },
         )
-        return outputs
 
 
 def _refused(reading: Reading, options: SummarizeOptions) -> bool:
@@ -248,14 +222,15 @@ def serving(engine: Engine) -> tuple[ModelInfo, Handle]:
     engine.take_calls()  # those of the warm-up
     engine.take_state()
 
-    def handle(asked: Batch | Task[Any]) -> Reply | TaskReply:
+    def handle(asked: Batch | Task[Any]) -> Reply:
         if isinstance(asked, Task):
-            return TaskReply(outcome=engine.explainer.answer(asked))
-        found = engine.summarize(asked.texts, asked.options)
-        outcomes = [
-            NonFiniteOutput() if isinstance(one, Summary) and not one.is_finite else one
-            for one in found
-        ]
+            outcomes = [engine.explainer.answer(asked)]
+        else:
+            found = engine.summarize(asked.texts, asked.options)
+            outcomes = [
+                NonFiniteOutput() if isinstance(one, Summary) and not one.is_finite else one
+                for one in found
+            ]
         return Reply(outcomes=outcomes, calls=engine.take_calls(), state=engine.take_state())
 
     return engine.info, handle

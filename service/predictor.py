@@ -154,7 +154,8 @@ class TooLong:
 class EngineCall:
     """One call of the model: how many texts it had, and what they cost."""
 
-    texts: int
+    signature: str
+    texts: int  # or chunks of texts, or readings of one text without some of its words
     tokens: int  # of the sources, all together
     padded_tokens: int  # what the model was given: the texts times the longest, padded
 

@@ -31,8 +31,6 @@ from service.versions.directory import artifact_directory
 
 log = logging.getLogger(__name__)
 
-_EXPLAINING = {artifact.SCORE, *artifact.OPTIONAL_SIGNATURES}
-
 
 def load_engine(settings: Settings) -> Engine:
     """The model of the settings' artifact: checked, warm, and ready to be asked.
@@ -53,9 +51,7 @@ def load_engine(settings: Settings) -> Engine:
     engine = Engine(
         info=info,
         tokenizer=tokenizer,
-        summarize=signatures[artifact.SUMMARIZE],
-        score_sentences=signatures[artifact.SCORE_SENTENCES],
-        explaining={name: signatures[name] for name in _EXPLAINING & signatures.keys()},
+        signatures=signatures,
         max_batch_tokens=settings.max_batch_tokens,
         count_traces=_trace_counter(),
     )

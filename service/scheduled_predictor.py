@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Any, Protocol
 
-from service.engine import Batch, Outcome, Reply, TaskReply
+from service.engine import Batch, Outcome, Reply
 from service.errors import DeadlinePassed, ServiceError, TextTooLong, WorkerLost
 from service.inference.batches import BUCKET
 from service.inference.reading import is_read_in_full
@@ -194,12 +194,13 @@ class ScheduledPredictor:
         return Work(payload=key, key=key, tokens=tokens, beams=beams, group=options)
 
     async def _run(self, payloads: Sequence[Payload]) -> Sequence[Any | Exception]:
-        first = payloads[0]
-        if isinstance(first, Task):  # like no other, hence alone
-            told: TaskReply = await self._pool.run(first)
-            return [told.outcome]
-        batch = Batch(texts=[p[0] for p in payloads if isinstance(p, tuple)], options=first[1])
-        reply: Reply = await self._pool.run(batch)
+        asked: Task[Any] | Batch
+        if isinstance(payloads[0], Task):  # like no other, hence alone
+            asked = payloads[0]
+        else:
+            texts = [payload[0] for payload in payloads if isinstance(payload, tuple)]
+            asked = Batch(texts=texts, options=payloads[0][1])
+        reply: Reply = await self._pool.run(asked)
         for call in reply.calls:
             self._observer.called(call)
         self._observer.engine_state(reply.state)

@@ -100,10 +100,11 @@ def padded_share(
 
 
 def metric(server: Server, name: str) -> float:
-    """A metric without labels."""
-    found = re.search(rf"^{name} (\S+)$", get(f"{server.url}/metrics"), re.MULTILINE)
+    """A metric, added up over its labels."""
+    page = get(f"{server.url}/metrics")
+    found = re.findall(rf"^{name}(?:{{.*}})? (\S+)$", page, re.MULTILINE)
     assert found, f"no metric {name}"
-    return float(found[1])
+    return sum(map(float, found))
 
 
 def answers_of(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from service.errors import InternalError, NonFiniteOutput, RuleBroken
 from service.explanation.signature_scorer import SignatureScorer
 from service.explanation.tasks import OwnSummary, Saliency, Scoring, SelfAttention
 from service.inference.batches import padded_length, source_arrays, summary_of, token_arrays
-from service.inference.calls import Signature
+from service.inference.calls import ModelCalls
 from service.inference.reading import Reading
 from service.predictor import ModelInfo, SummarizeOptions, Summary, Task, TooLong
 
@@ -29,8 +29,7 @@ class Explainer:
     Args:
         info: What is loaded.
         tokenizer: The one that the model was trained with.
-        signatures: By name; `score`, and those of the others that the artifact has.
-        max_batch_tokens: Padded source tokens in one call.
+        model: What is called: `score`, and those of the others that the artifact has.
         read: Reads a text as for a search.
     """
 
@@ -39,23 +38,20 @@ class Explainer:
         *,
         info: ModelInfo,
         tokenizer: Tokenizer,
-        signatures: Mapping[str, Signature],
-        max_batch_tokens: int,
+        model: ModelCalls,
         read: Read,
     ) -> None:
         self._info = info
         self._tokenizer = tokenizer
-        self._signatures = signatures
-        self._max_batch_tokens = max_batch_tokens
+        self._model = model
         self._read = read
 
     def scorer(self, style: str) -> SignatureScorer:
         """The model in one of its styles."""
         return SignatureScorer(
-            signature=self._signatures[SCORE],
+            model=self._model,
             style_id=self._info.styles.index(style),
             max_source_tokens=self._info.max_source_tokens,
-            max_batch_tokens=self._max_batch_tokens,
         )
 
     def answer(self, task: Task[Any]) -> Any:
@@ -81,12 +77,12 @@ class Explainer:
         source, summary = np.array(ids, np.int32), np.array(ids[-3:], np.int32)
         style = self._info.default_style
         self.scorer(style).score(source, np.ones((2, len(ids)), np.bool_), summary)
-        if SALIENCY in self._signatures and "gradient" in methods:
+        if SALIENCY in self._model and "gradient" in methods:
             target = np.ones(len(summary))
             self._saliency(
                 Saliency(source_ids=source, summary_ids=summary, target=target, style=style)
             )
-        if SELF_ATTENTION in self._signatures and "self_attention" in methods:
+        if SELF_ATTENTION in self._model and "self_attention" in methods:
             self._self_attention(SelfAttention(source_ids=source, layer=0, head=0))
 
     def _own_summary(self, task: OwnSummary) -> Summary | TooLong | RuleBroken | NonFiniteOutput:
@@ -101,9 +97,8 @@ class Explainer:
         if isinstance(reading, TooLong):
             return reading
         summary_ids = np.array([encoded.ids], np.int32)
-        outputs = self._signatures[SCORE](
-            {**self._source(reading.source.ids, task.options.style), "summary_ids": summary_ids}
-        )
+        source = self._source(reading.source.ids, task.options.style)
+        outputs = self._model(SCORE, {**source, "summary_ids": summary_ids})
         read = summary_of(
             {**outputs, "summary_ids": summary_ids},
             0,
@@ -116,12 +111,13 @@ class Explainer:
         return summary if summary.is_finite else NonFiniteOutput()
 
     def _saliency(self, task: Saliency) -> Floats:
-        found = self._signatures[SALIENCY](
+        found = self._model(
+            SALIENCY,
             {
                 **self._source(task.source_ids.tolist(), task.style),
                 "summary_ids": task.summary_ids[None].astype(np.int32),
                 "target_weights": task.target[None].astype(np.float32),
-            }
+            },
         )["saliency"]
         norms: Floats = found[0, : len(task.source_ids)].astype(np.float64)
         return norms
@@ -129,12 +125,13 @@ class Explainer:
     def _self_attention(self, task: SelfAttention) -> Floats:
         length = len(task.source_ids)
         padded = padded_length(length, self._info.max_source_tokens)
-        found = self._signatures[SELF_ATTENTION](
+        found = self._model(
+            SELF_ATTENTION,
             {
                 **token_arrays([task.source_ids.tolist()], padded),
                 "layer": np.array(task.layer, np.int32),
                 "head": np.array(task.head, np.int32),
-            }
+            },
         )["attention_weights"]
         weights: Floats = found[0, :length, :length].astype(np.float64)
         return weights

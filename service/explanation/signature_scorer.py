@@ -6,20 +6,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from model.artifact import SCORE_OUTPUTS
+from model.artifact import SCORE, SCORE_OUTPUTS
 from model.explanation.scorer import Ids, Mask, Scores
 from service.inference.batches import padded_length, source_arrays
-from service.inference.calls import Arrays, Signature, call_in_parts
+from service.inference.calls import Arrays, ModelCalls, call_in_parts
 
 
 @dataclass(frozen=True, kw_only=True)
 class SignatureScorer:
     """Scores in one style, in the shapes that searches have too."""
 
-    signature: Signature
+    model: ModelCalls
     style_id: int
     max_source_tokens: int
-    max_batch_tokens: int  # padded source tokens in one call
 
     def score(self, source_ids: Ids, keep: Mask, summary_ids: Ids) -> Scores:
         """As `Scorer`, in as many calls as the bound asks for and memory allows.
@@ -28,11 +27,11 @@ class SignatureScorer:
             OutOfMemory: there is none for a single mask.
         """
         length = padded_length(len(source_ids), self.max_source_tokens)
-        size = max(1, self.max_batch_tokens // length)
-        rows = range(len(keep))
+        rest = list(range(len(keep)))
         parts: dict[int, Arrays] = {}
-        for first in rows[::size]:
-            group = list(rows[first : first + size])
+        while rest:
+            size = max(1, self.model.budget.tokens // length)
+            group, rest = rest[:size], rest[size:]
             for members, outputs in call_in_parts(
                 group, lambda chosen: self._call(source_ids, keep[chosen], summary_ids, length)
             ):
@@ -46,10 +45,11 @@ class SignatureScorer:
         rows = len(keep)
         arrays = source_arrays([source_ids.tolist()] * rows, self.style_id, length)
         padding = ((0, 0), (0, length - keep.shape[1]))
-        return self.signature(
+        return self.model(
+            SCORE,
             {
                 **arrays,
                 "source_keep_mask": np.pad(keep, padding),
                 "summary_ids": np.tile(summary_ids.astype(np.int32), (rows, 1)),
-            }
+            },
         )

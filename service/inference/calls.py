@@ -1,4 +1,4 @@
-"""Calls of the model that fit into memory."""
+"""Calls of the model: counted, and such as fit into memory."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import logging
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from service.errors import OutOfMemory
+from service.inference.token_budget import TokenBudget
+from service.predictor import EngineCall
 
 log = logging.getLogger(__name__)
 
@@ -16,6 +19,51 @@ Arrays = Mapping[str, NDArray[Any]]
 
 Signature = Callable[[Arrays], Arrays]
 """Named arrays in, named arrays out."""
+
+
+class ModelCalls:
+    """Calls a graph's signatures, counts the calls, and keeps them small after a lack of memory.
+
+    Args:
+        signatures: By name.
+        max_batch_tokens: Padded source tokens times beams in one call.
+    """
+
+    def __init__(self, signatures: Mapping[str, Signature], max_batch_tokens: int) -> None:
+        self.budget = TokenBudget(max_batch_tokens)
+        """What a call may hold now."""
+        self._signatures = signatures
+        self._made: list[EngineCall] = []
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._signatures
+
+    def __call__(self, name: str, inputs: Arrays) -> Arrays:
+        """What a signature makes of arrays, among them `source_ids` (B, S).
+
+        Raises:
+            OutOfMemory: there is none; the next calls may hold less.
+        """
+        source_ids = inputs["source_ids"]
+        try:
+            outputs = self._signatures[name](inputs)
+        except OutOfMemory:
+            self.budget.shrink(source_ids.size * int(inputs.get("num_beams", 1)))
+            raise
+        self._made.append(
+            EngineCall(
+                signature=name,
+                texts=len(source_ids),
+                tokens=int(np.count_nonzero(source_ids)),
+                padded_tokens=source_ids.size,
+            )
+        )
+        return outputs
+
+    def take(self) -> list[EngineCall]:
+        """The calls since this was last asked."""
+        made, self._made = self._made, []
+        return made
 
 
 def call_in_parts(

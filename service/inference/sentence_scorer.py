@@ -2,48 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
+from model.artifact import SCORE_SENTENCES
 from model.sentences import Chunk
-from service.errors import OutOfMemory
 from service.inference.batches import padded_length, plan, sentence_array, token_arrays
-from service.inference.calls import Arrays, Signature, call_in_parts
+from service.inference.calls import Arrays, ModelCalls, call_in_parts
 from service.inference.key_sentences import padded_logits
 from service.inference.reading import Logits
-from service.inference.token_budget import TokenBudget
-from service.predictor import EngineCall
 
 
 class SentenceScorer:
     """Scores sentences with the `score_sentences` signature, in whatever thread calls.
 
     Args:
-        score_sentences: The signature.
+        model: What is called.
         max_source_tokens: The most tokens of a chunk, `<eos>` counted.
-        budget: Padded tokens in one call.
-        called: Told of every call; each chunk counts as a text there.
     """
 
-    def __init__(
-        self,
-        score_sentences: Signature,
-        max_source_tokens: int,
-        budget: TokenBudget,
-        called: Callable[[EngineCall], None],
-    ) -> None:
-        self._score_sentences = score_sentences
+    def __init__(self, model: ModelCalls, max_source_tokens: int) -> None:
+        self._model = model
         self._max_source_tokens = max_source_tokens
-        self._budget = budget
-        self._called = called
 
     def logits(self, texts: Sequence[Sequence[Chunk]]) -> list[Logits]:
         """For each text, given by its chunks, one logit a sentence; chunks of all share calls."""
         chunks = [chunk for text in texts for chunk in text]
         lengths = [padded_length(len(c.source_ids), self._max_source_tokens) for c in chunks]
         found: dict[int, Logits] = {}
-        for planned in plan(lengths, 1, self._budget.tokens):
+        for planned in plan(lengths, 1, self._model.budget.tokens):
             for group, outputs in call_in_parts(
                 planned, lambda members: self._call([chunks[index] for index in members])
             ):
@@ -55,20 +43,10 @@ class SentenceScorer:
     def _call(self, chunks: Sequence[Chunk]) -> Arrays:
         sources = [chunk.source_ids for chunk in chunks]
         length = padded_length(max(map(len, sources)), self._max_source_tokens)
-        inputs = {
-            **token_arrays(sources, length),
-            "sentence_ids": sentence_array([chunk.sentence_ids for chunk in chunks], length),
-        }
-        try:
-            outputs = self._score_sentences(inputs)
-        except OutOfMemory:
-            self._budget.shrink(length * len(chunks))
-            raise
-        self._called(
-            EngineCall(
-                texts=len(chunks),
-                tokens=sum(map(len, sources)),
-                padded_tokens=length * len(chunks),
-            )
+        return self._model(
+            SCORE_SENTENCES,
+            {
+                **token_arrays(sources, length),
+                "sentence_ids": sentence_array([chunk.sentence_ids for chunk in chunks], length),
+            },
         )
-        return outputs

@@ -13,6 +13,7 @@ from prometheus_client.gc_collector import GCCollector
 from prometheus_client.platform_collector import PlatformCollector
 from prometheus_client.process_collector import ProcessCollector
 
+from model.artifact import OPTIONAL_SIGNATURES, SIGNATURES
 from service import VERSION
 from service.observability.collectors import (
     LogCollector,
@@ -130,20 +131,26 @@ class Metrics:
         )
         self._batch_texts = Histogram(
             "summarizer_batch_texts",
-            "Texts, or chunks of long ones, in one call of the model.",
+            "Texts, chunks of long ones, or readings without some words, in one call of the model.",
+            ["signature"],
             buckets=_BATCH_BUCKETS,
             registry=self.registry,
         )
         self._computed_tokens = Counter(
             "summarizer_computed_tokens_total",
             "Source tokens that the model read, the padding left out.",
+            ["signature"],
             registry=self.registry,
         )
         self._padding_tokens = Counter(
             "summarizer_padding_tokens_total",
             "Padding that the model read for nothing.",
+            ["signature"],
             registry=self.registry,
         )
+        for signature in (*SIGNATURES, *OPTIONAL_SIGNATURES):
+            for metric in (self._batch_texts, self._computed_tokens, self._padding_tokens):
+                metric.labels(signature)
 
     def _add_queue_metrics(self) -> None:
         self._queue_texts = Gauge(
@@ -268,9 +275,9 @@ class Metrics:
 
     def called(self, call: EngineCall) -> None:
         """Counts one call of the model."""
-        self._batch_texts.observe(call.texts)
-        self._computed_tokens.inc(call.tokens)
-        self._padding_tokens.inc(call.padded_tokens - call.tokens)
+        self._batch_texts.labels(call.signature).observe(call.texts)
+        self._computed_tokens.labels(call.signature).inc(call.tokens)
+        self._padding_tokens.labels(call.signature).inc(call.padded_tokens - call.tokens)
 
     def engine_state(self, state: EngineState) -> None:
         """Counts what a worker told beside an answer."""

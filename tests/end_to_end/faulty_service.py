@@ -122,9 +122,10 @@ def load(settings: Settings) -> tuple[ModelInfo, Handle]:
         Engine(
             info=info,
             tokenizer=tokenizer,
-            summarize=model.summarize,
-            score_sentences=model.score_sentences,
-            explaining={},
+            signatures={
+                artifact.SUMMARIZE: model.summarize,
+                artifact.SCORE_SENTENCES: model.score_sentences,
+            },
             max_batch_tokens=settings.max_batch_tokens,
         )
     )

@@ -104,8 +104,8 @@ def test_row_15_a_worker_that_hangs_is_replaced(service: RunningService) -> None
 
 def test_row_16_the_work_of_clients_that_left_is_not_done(service: RunningService) -> None:
     before = samples(service, "summarizer_texts_total")
-    calls = samples(service, "summarizer_batch_texts_count")[""]
-    texts = samples(service, "summarizer_batch_texts_sum")[""]
+    calls = samples(service, "summarizer_batch_texts_count")["summarize"]
+    texts = samples(service, "summarizer_batch_texts_sum")["summarize"]
 
     # Nobody reads: who does, and is held up on a loaded machine, may find an answer and not leave.
     clients = [HTTPConnection(httpx.URL(service.url).netloc.decode()) for _ in range(40)]
@@ -121,12 +121,12 @@ def test_row_16_the_work_of_clients_that_left_is_not_done(service: RunningServic
         after = samples(service, "summarizer_texts_total")
         queued = after["queued"] - before["queued"]
         dropped = after["dropped"] - before["dropped"]
-        run = samples(service, "summarizer_batch_texts_sum")[""] - texts
+        run = samples(service, "summarizer_batch_texts_sum")["summarize"] - texts
         assert queued - dropped >= run
         return queued > 3 and queued - dropped == run
 
     wait_for(run_or_dropped)
-    executed = samples(service, "summarizer_batch_texts_count")[""] - calls - 1
+    executed = samples(service, "summarizer_batch_texts_count")["summarize"] - calls - 1
     assert executed <= WORKERS  # those that had begun before anybody left
     assert samples(service, "summarizer_requests_total").keys() >= {"POST,/predict,499"}
 

@@ -47,7 +47,8 @@ def service(tmp_path: Path) -> Iterator[RunningService]:
 def calls(service: RunningService) -> tuple[float, float]:
     """Calls of the model so far, and texts in them."""
     name = "summarizer_batch_texts"
-    return samples(service, f"{name}_count")[""], samples(service, f"{name}_sum")[""]
+    count, texts = samples(service, f"{name}_count"), samples(service, f"{name}_sum")
+    return count["summarize"], texts["summarize"]
 
 
 Asked = tuple[int, float, dict[str, Any]]

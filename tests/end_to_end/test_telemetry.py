@@ -215,7 +215,7 @@ def test_texts_of_the_scheduler_are_those_of_the_requests(
     assert events["cached"] > 3 * (1 + 2 + 5)
     assert events["joined"] >= 1
     assert events["refused"] == 2 * tally.errors["reason", "overloaded"]
-    batched = after.since(before, "summarizer_batch_texts_sum")
+    batched = after.since(before, "summarizer_batch_texts_sum", signature="summarize")
     assert batched == events["queued"] - 1
     assert not events.keys() & {"dropped", "missed", "retried"}
 
@@ -234,7 +234,7 @@ def test_texts_and_tokens_are_those_of_the_answers(observed: tuple[Tally, Scrape
     assert after.since(before, "summarizer_inputs_total") == tally.inputs
     assert after.since(before, "summarizer_source_tokens_total") == tally.source_tokens
     assert after.since(before, "summarizer_written_tokens_total") == tally.summary_tokens
-    assert after.since(before, "summarizer_padding_tokens_total") > 0
+    assert after.since(before, "summarizer_padding_tokens_total", signature="summarize") > 0
 
 
 def test_stages_add_up_to_server_timing_and_stay_below_its_total(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from model.artifact import SCORE_SENTENCES, SUMMARIZE
 from model.tokenizer import Tokenizer
 from service.engine import Engine
 from service.errors import OutOfMemory
@@ -74,9 +75,7 @@ def engine_over(model: Model, tokenizer: Tokenizer, info: ModelInfo, **more: Any
     return Engine(
         info=info,
         tokenizer=tokenizer,
-        summarize=model,
-        score_sentences=model.score_sentences,
-        explaining={},
+        signatures={SUMMARIZE: model, SCORE_SENTENCES: model.score_sentences},
         max_batch_tokens=10_000,
         **more,
     )

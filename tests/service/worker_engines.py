@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from service.engine import Batch, Reply, TaskReply
+from service.engine import Batch, Reply
 from service.errors import NonFiniteOutput
 from service.explanation.tasks import Scoring
 from service.predictor import EngineCall, EngineState, ModelInfo, Summary, TooLong
@@ -35,15 +35,18 @@ def hang(_: Settings) -> tuple[ModelInfo, Any]:
     return INFO, handle
 
 
-def handle(batch: Batch | Scoring) -> Reply | TaskReply:
+def handle(batch: Batch | Scoring) -> Reply:
+    state = EngineState(budget_tokens=99)
     if isinstance(batch, Scoring):
-        return TaskReply(outcome=_answer(batch))
+        rows = len(batch.keep)
+        scored = EngineCall(signature="score", texts=rows, tokens=rows, padded_tokens=16 * rows)
+        return Reply(outcomes=[_answer(batch)], calls=[scored], state=state)
     if "sleep" in batch.texts:
         time.sleep(0.3)
     time.sleep(0.01)
-    call = EngineCall(texts=len(batch.texts), tokens=9, padded_tokens=16)
+    call = EngineCall(signature="summarize", texts=len(batch.texts), tokens=9, padded_tokens=16)
     outcomes = [_outcome(text, batch) for text in batch.texts]
-    return Reply(outcomes=outcomes, calls=[call], state=EngineState(budget_tokens=99))
+    return Reply(outcomes=outcomes, calls=[call], state=state)
 
 
 def _answer(task: Scoring) -> Any:

@@ -15,13 +15,13 @@ from model import artifact
 from model.artifact import GoldenExample, Manifest
 from model.explanation.planted import PlantedCopier
 from model.tokenizer import Tokenizer
-from service.engine import Engine, TaskReply, serving
+from service.engine import Engine, serving
 from service.errors import InternalError, NonFiniteOutput, OutOfMemory, RuleBroken
 from service.explanation.catalogue import METHODS
 from service.explanation.explainer import Explainer
 from service.explanation.faithfulness import golden_scores, read_faithfulness
 from service.explanation.tasks import OwnSummary, Saliency, Scoring, SelfAttention
-from service.predictor import ModelInfo, SummarizeOptions, Summary, Task, TooLong
+from service.predictor import EngineState, ModelInfo, SummarizeOptions, Summary, Task, TooLong
 
 CORPUS = ["the city council voted to build a tram line from the harbour to the old market"] * 3
 TEXT = "The council voted. The tram line to the harbour."
@@ -88,9 +88,9 @@ def engine(graph: Graph, tokenizer: Tokenizer, offered_by: Callable[..., ModelIn
     return Engine(
         info=offered_by(max_summary_tokens=12),
         tokenizer=tokenizer,
-        summarize=graph.score,
-        score_sentences=sentences,
-        explaining={
+        signatures={
+            "summarize": graph.score,
+            "score_sentences": sentences,
             "score": graph.score,
             "saliency": graph.saliency,
             "self_attention": graph.self_attention,
@@ -117,7 +117,7 @@ def scoring(tokenizer: Tokenizer, rows: int) -> Scoring:
     )
 
 
-@pytest.mark.parametrize(("most", "calls"), [(99, [8, 8, 4]), (4, [8, 4, 4, 8, 4, 4, 4])])
+@pytest.mark.parametrize(("most", "calls"), [(99, [8, 8, 4]), (4, [8, 4, 4, 4, 4, 4])])
 def test_scores_are_those_of_the_model_in_padded_calls(
     explainer: Explainer, graph: Graph, tokenizer: Tokenizer, most: int, calls: list[int]
 ) -> None:
@@ -219,8 +219,22 @@ def test_a_long_text_is_read_as_for_a_search(
 def test_a_worker_answers_tasks_beside_batches(engine: Engine, tokenizer: Tokenizer) -> None:
     _, handle = serving(engine)
     reply = handle(scoring(tokenizer, 2))
-    assert isinstance(reply, TaskReply)
-    assert len(reply.outcome.log_probs) == 2
+    (scores,) = reply.outcomes
+    assert len(scores.log_probs) == 2
+    (call,) = reply.calls
+    assert (call.signature, call.texts, call.padded_tokens) == ("score", 2, 2 * 64)
+    assert call.tokens == 2 * len(ids(tokenizer, TEXT))  # what is left out is no padding
+
+
+def test_what_a_task_learns_of_memory_is_told_and_holds_for_the_next(
+    engine: Engine, graph: Graph, tokenizer: Tokenizer
+) -> None:
+    graph.most = 4
+    _, handle = serving(engine)
+    reply = handle(scoring(tokenizer, 8))
+    assert reply.state == EngineState(shortages=1, budget_tokens=4 * 64)
+    handle(scoring(tokenizer, 6))
+    assert [len(given["source_ids"]) for given in graph.given] == [8, 4, 4, 4, 2]
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from model.artifact import SCORE_SENTENCES
 from model.sentences import Chunk
 from service.errors import OutOfMemory
+from service.inference.calls import ModelCalls
 from service.inference.sentence_scorer import SentenceScorer
-from service.inference.token_budget import TokenBudget
 from service.predictor import EngineCall
 
 LIMIT = 70
@@ -43,6 +44,10 @@ class Head:
         return {"sentence_logits": logits}
 
 
+def calls(head: Head, budget: int = 10_000) -> ModelCalls:
+    return ModelCalls({SCORE_SENTENCES: head}, budget)
+
+
 TEXTS = [
     [chunk(0, [1, 2, 3], 9), chunk(3, [1, 2], 65)],
     [],
@@ -57,27 +62,34 @@ def test_each_text_gets_its_own_logits_however_its_chunks_are_called(
     most: int, budget: int
 ) -> None:
     head = Head(most)
-    found = SentenceScorer(head, LIMIT, TokenBudget(budget), print).logits(TEXTS)
+    found = SentenceScorer(calls(head, budget), LIMIT).logits(TEXTS)
     assert [logits.tolist() for logits in found] == LOGITS
     assert {length for _, length in head.shapes} <= {64, 70}
     assert all(rows * length <= budget or rows == 1 for rows, length in head.shapes)
 
 
 def test_a_chunk_without_memory_is_given_up() -> None:
-    budget = TokenBudget(10_000)
+    model = calls(Head(0))
     with pytest.raises(OutOfMemory):
-        SentenceScorer(Head(0), LIMIT, budget, print).logits(TEXTS)
-    assert budget.shortages == 3  # five at once, two, one
-    assert budget.tokens == 32  # half of the first chunk
+        SentenceScorer(model, LIMIT).logits(TEXTS)
+    assert model.budget.shortages == 3  # five at once, two, one
+    assert model.budget.tokens == 32  # half of the first chunk
 
 
 def test_no_chunks_are_no_call() -> None:
     head = Head()
-    assert SentenceScorer(head, LIMIT, TokenBudget(10_000), print).logits([]) == []
+    assert SentenceScorer(calls(head), LIMIT).logits([]) == []
     assert head.shapes == []
 
 
 def test_calls_are_told_with_their_chunks_and_their_padding() -> None:
-    told: list[EngineCall] = []
-    SentenceScorer(Head(), LIMIT, TokenBudget(10_000), told.append).logits(TEXTS)
-    assert told == [EngineCall(texts=5, tokens=9 + 65 + 70 + 20 + 5, padded_tokens=5 * 70)]
+    model = calls(Head())
+    SentenceScorer(model, LIMIT).logits(TEXTS)
+    assert model.take() == [
+        EngineCall(
+            signature=SCORE_SENTENCES,
+            texts=5,
+            tokens=9 + 65 + 70 + 20 + 5,
+            padded_tokens=5 * 70,
+        )
+    ]

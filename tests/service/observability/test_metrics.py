@@ -40,7 +40,7 @@ def metrics(info: ModelInfo) -> Metrics:
     metrics.watch_log(lambda: 4)
     metrics.waiting(3, 90)
     metrics.started(2, 70, 128)
-    metrics.called(EngineCall(texts=2, tokens=70, padded_tokens=128))
+    metrics.called(EngineCall(signature="score", texts=2, tokens=70, padded_tokens=128))
     metrics.engine_state(EngineState(traces=1, shortages=2, budget_tokens=512))
     metrics.version_tried("refused")
     metrics.admitted(cached=1, joined=2, queued=3)
@@ -72,9 +72,11 @@ def test_what_is_added_is_counted(metrics: Metrics) -> None:
     assert value("summarizer_source_tokens_total") == 70
     assert value("summarizer_written_tokens_total") == 9
     assert value("summarizer_stage_duration_seconds_sum", {"stage": "model"}) == 0.001
-    assert value("summarizer_batch_texts_sum") == 2
-    assert value("summarizer_computed_tokens_total") == 70
-    assert value("summarizer_padding_tokens_total") == 58
+    for signature, texts, tokens, padding in (("score", 2, 70, 58), ("summarize", 0, 0, 0)):
+        by_signature = {"signature": signature}
+        assert value("summarizer_batch_texts_sum", by_signature) == texts
+        assert value("summarizer_computed_tokens_total", by_signature) == tokens
+        assert value("summarizer_padding_tokens_total", by_signature) == padding
     assert value("summarizer_traces_total") == 1
     assert value("summarizer_memory_shortages_total") == 2
     assert value("summarizer_batch_budget_tokens") == 512
