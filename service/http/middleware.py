@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import re
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.errors import InternalError
+from service.errors import InternalError, NotReady
 from service.http.problems import problem_response
 
 log = logging.getLogger(__name__)
@@ -61,7 +62,7 @@ class RequestContext:
 
 
 class CatchAll:
-    """Answers what nobody else caught with a 500 that shows nothing.
+    """Answers what nobody else caught with a 500 that shows nothing, what a stop cuts with a 503.
 
     Inside the application, since a server closes the connection after an error that reaches it
     and the client's next request would fail.
@@ -86,6 +87,12 @@ class CatchAll:
             await self._app(scope, receive, watched_send)
         except ClientDisconnect:
             log.debug("a client left before its request was read")
+        except asyncio.CancelledError:
+            # By the server alone, when the grace period of a stop is over.
+            if started:
+                raise
+            error = NotReady("the service has stopped before the answer was there", retry_after_s=1)
+            await problem_response(error, scope["state"]["request_id"])(scope, receive, send)
         except Exception:
             request_id = scope["state"]["request_id"]
             log.exception("request %s failed", request_id)

@@ -161,6 +161,26 @@ def test_row_19_a_stop_answers_what_is_in_flight_and_what_waits(stopping: Runnin
     assert not [pid for pid in workers if Path(f"/proc/{pid}").exists()]
 
 
+def test_row_19_what_outlasts_the_grace_period_is_told_so(tmp_path: Path) -> None:
+    with (
+        running_process(tmp_path / "log", SCRIPT, workers="1", shutdown_grace_s="1") as running,
+        ThreadPoolExecutor(2) as pool,
+    ):
+        wait_until(running, "/readyz", 200)
+        futures = [pool.submit(predict, running.url, text) for text in ("hang", "the council")]
+        wait_for(lambda: samples(running, "summarizer_texts_total")["queued"] == 2)
+        running.process.send_signal(signal.SIGTERM)
+        for future in futures:
+            answer = future.result()
+            assert (answer.status_code, answer.json()["error_type"]) == (503, "not-ready")
+            assert answer.headers["retry-after"] == "1"
+        assert running.process.wait(timeout=30) == 0
+        log = (tmp_path / "log").read_text(encoding="utf-8")
+        lines = [json.loads(line) for line in log.splitlines()]
+        assert [line["status"] for line in lines if line.get("route") == "/predict"] == [503, 503]
+        assert "Traceback" not in log
+
+
 def test_row_19_a_second_signal_ends_it_at_once(stopping: RunningService) -> None:
     workers = children_of(stopping.pid)
     asking = threading.Thread(target=_ask_in_vain, args=[stopping.url])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -44,6 +46,25 @@ async def test_a_client_that_left_is_no_fault() -> None:
         raise ClientDisconnect
 
     assert await call(surrounded(app)) == []
+
+
+async def test_what_a_stop_cuts_is_told_so() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        raise asyncio.CancelledError
+
+    start, body = await call(surrounded(app))
+    assert start["status"] == 503
+    assert dict(start["headers"])[b"retry-after"] == b"1"
+    assert json.loads(body["body"])["error_type"] == "not-ready"
+
+
+async def test_an_answer_that_a_stop_cuts_is_no_whole_one() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send(START)
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await call(surrounded(app))
 
 
 async def test_an_answer_may_decide_about_its_caching() -> None:
