@@ -173,8 +173,8 @@ def by_origin(paths: Sequence[str | Path], limit: int | None) -> dict[str, list[
     return {origin: examples[:limit] for origin, examples in sorted(groups.items())}
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Prints the table, and writes it where the arguments say."""
+def command_line() -> argparse.ArgumentParser:
+    """What may be asked for."""
     parser = argparse.ArgumentParser(prog="python -m model.evaluate", description=__doc__)
     parser.add_argument("--data", nargs="+", required=True, help="as in model.train; no bad rows")
     parser.add_argument("--artifact", type=Path, help="default: the newest shipped version")
@@ -191,6 +191,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--write-card", action="store_true", help="put them into the card and the manifest"
     )
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Prints the table, and writes it where the arguments say."""
+    parser = command_line()
     given = parser.parse_args(arguments)
     directory = given.artifact or latest_version(ARTIFACTS)
     strict = None if given.support is None else given.support == "strict"
@@ -207,13 +213,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for origin, examples in groups.items():
         results.append(evaluate(summarizer, examples, measure, training_surnames))
         print(f"{origin}: {results[-1].milliseconds:.0f} ms a document", file=sys.stderr)
-    manifest = summarizer.manifest
-    print(
-        f"{manifest.name} {manifest.version} ({manifest.model_sha256[:12]}), {platform.machine()},"
-    )
-    support = given.support or f"default support (loose: {', '.join(manifest.loose_styles) or '-'})"
-    print(f"beams {summarizer.num_beams}, {support};", end=" ")
-    print(f"rouge-score F1, stemmed; {', '.join(METRICS)}\n")
+    print(_heading(summarizer, given.support) + "\n")
     report = "\n\n".join([table(results), support_report(results), confidence_report(results)])
     print(report)
     if given.json:
@@ -222,6 +222,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = report, samples(summarizer), low_confidence(results)
         write_card(directory, *found, given.loose_styles)
     return 0
+
+
+def _heading(summarizer: ExportedModel, support: str | None) -> str:
+    """Whose figures the table has, and how its summaries are written."""
+    manifest = summarizer.manifest
+    model = f"{manifest.name} {manifest.version} ({manifest.model_sha256[:12]})"
+    kind = support or f"default support (loose: {', '.join(manifest.loose_styles) or '-'})"
+    return (
+        f"{model}, {platform.machine()},\nbeams {summarizer.num_beams}, {kind}; "
+        f"rouge-score F1, stemmed; {', '.join(METRICS)}"
+    )
 
 
 if __name__ == "__main__":
