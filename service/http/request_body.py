@@ -31,6 +31,7 @@ from service.schemas import INPUTS_RULE, MAX_INPUTS, PredictRequest, SummaryRequ
 AnyRequest = TypeVar("AnyRequest", bound=SummaryRequest)
 
 _MAX_BYTES_AT_ONCE = 65_536
+_MAX_FIELDS = 100  # of an object, far more than any has: to refuse each by itself takes long
 _MAX_RULES_SHOWN = 5
 _MAX_RULES_WORDED = 50  # to word a rule takes longer than to break it
 
@@ -87,6 +88,7 @@ def check_as(model: type[AnyRequest], value: Any, max_characters: int) -> AnyReq
         RequestTooLarge: too many texts, or one with too many characters.
         RuleBroken: any other rule; the message names the field and the rule.
     """
+    _check_field_counts(value, model.model_fields)
     try:
         request = model.model_validate(value)
     except ValidationError as error:
@@ -95,6 +97,18 @@ def check_as(model: type[AnyRequest], value: Any, max_characters: int) -> AnyReq
     for field, text in request.named_texts():
         _check_text(field, text, max_characters)
     return request
+
+
+def _check_field_counts(value: Any, known: Collection[str]) -> None:
+    """Refuses objects with very many fields, before anybody looks at each of them."""
+    if not isinstance(value, dict):
+        return
+    if len(value) > _MAX_FIELDS:
+        raise RuleBroken(f"the body has {len(value)} fields, more than {_MAX_FIELDS}")
+    for name, inner in value.items():
+        if isinstance(inner, dict) and len(inner) > _MAX_FIELDS:
+            where = name if name in known else "a field"
+            raise RuleBroken(f"{where} has {len(inner)} fields, more than {_MAX_FIELDS}")
 
 
 def _check_headers(request: Request) -> None:

@@ -400,9 +400,24 @@ async def test_many_broken_rules_are_summed_up(predict: Predict) -> None:
 
 
 async def test_of_very_many_broken_rules_only_some_are_put_into_words(predict: Predict) -> None:
-    fields = {f"field {number}": number for number in range(200)}
+    fields = {f"field {number}": number for number in range(90)}
     detail = assert_problem(await predict(**fields), 422, "invalid-request")["detail"]
     assert detail.endswith("more")
+
+
+@pytest.mark.parametrize(
+    ("fields", "rule"),
+    [
+        (dict.fromkeys(map(str, range(100)), 0), "the body has 101 fields, more than 100"),
+        ({"style": dict.fromkeys(map(str, range(101)))}, "style has 101 fields, more than 100"),
+        ({"secret": dict.fromkeys(map(str, range(101)))}, "a field has 101 fields, more than 100"),
+    ],
+)
+async def test_an_object_with_very_many_fields_is_refused_unread(
+    predict: Predict, fields: dict[str, Any], rule: str
+) -> None:
+    detail = assert_problem(await predict(**fields), 422, "invalid-request")["detail"]
+    assert detail == rule
 
 
 async def test_no_error_repeats_the_input(predict: Predict) -> None:
