@@ -97,6 +97,13 @@ class ScheduledPredictor:
             Exception: what the target raised, or WorkerLost.
         """
         threads = str(settings.num_threads)
+        loaded: list[ScheduledPredictor] = []
+
+        def on_event(event: WorkerEvent) -> None:
+            observer.worker_event(event)
+            for predictor in loaded:
+                predictor._note_workers()
+
         pool = WorkerPool(
             target,
             settings,
@@ -108,10 +115,11 @@ class ScheduledPredictor:
                 "TF_NUM_INTEROP_THREADS": "1",
                 "OMP_NUM_THREADS": threads,
             },
-            on_event=observer.worker_event,
+            on_event=on_event,
         )
         info = await pool.start(one_first=settings.version_poll_s > 0)
-        return cls(info, pool, settings, observer)
+        loaded.append(cls(info, pool, settings, observer))
+        return loaded[0]
 
     @property
     def info(self) -> ModelInfo:
@@ -172,6 +180,7 @@ class ScheduledPredictor:
         with suppress(TimeoutError):  # who still waits gets WorkerLost
             await asyncio.wait_for(self._scheduler.close(), self._grace_s)
         await self._pool.close(grace_s=0)
+        self._scheduler.resize(1)  # what waits for a worker is told that there will be none
 
     @asynccontextmanager
     async def _in_time(self, timeout_s: float | None) -> AsyncIterator[None]:
@@ -182,6 +191,10 @@ class ScheduledPredictor:
         except TimeoutError:
             wait_s = self._scheduler.predicted_wait_s()
             raise DeadlinePassed(_LATE, retry_after_s=wait_s) from None
+
+    def _note_workers(self) -> None:
+        """Work waits in the queue, where it can be given up, and not for a worker that is gone."""
+        self._scheduler.resize(1 if self._pool.has_given_up else self._pool.alive)
 
     def _work(self, text: str, options: SummarizeOptions) -> Work[Payload]:
         limit = self._info.max_source_tokens
@@ -200,7 +213,11 @@ class ScheduledPredictor:
         else:
             texts = [payload[0] for payload in payloads if isinstance(payload, tuple)]
             asked = Batch(texts=texts, options=payloads[0][1])
-        reply: Reply = await self._pool.run(asked)
+        try:
+            reply: Reply = await self._pool.run(asked)
+        except WorkerLost:
+            self._note_workers()
+            raise
         for call in reply.calls:
             self._observer.called(call)
         self._observer.engine_state(reply.state)

@@ -74,10 +74,11 @@ class Scheduler(Generic[Payload, Result]):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._run = run
-        self._workers = workers
         self._rule = rule
         self._rate = DrainRate(workers, rate)
-        self._calls: RunningCalls[Payload, Result] = RunningCalls(self._rate, clock, is_telling)
+        self._calls: RunningCalls[Payload, Result] = RunningCalls(
+            workers, self._rate, clock, is_telling
+        )
         self._next_batch: NextBatch[Payload, Result] = NextBatch(rule, self._rate, margin, clock)
         self._admission = Admission(
             rule=rule, rate=self._rate, max_queued_texts=max_queued_texts, margin=margin
@@ -91,11 +92,6 @@ class Scheduler(Generic[Payload, Result]):
         self._draining = False
         self._finished = asyncio.Event()
         self._spare_time = SpareTime()
-
-    @property
-    def queued_texts(self) -> int:
-        """Works that wait; those under way are not among them."""
-        return len(self._queue)
 
     async def submit(
         self, works: Sequence[Work[Payload]], deadline: float | None = None
@@ -141,6 +137,11 @@ class Scheduler(Generic[Payload, Result]):
     def predicted_wait_s(self) -> float:
         """Seconds until all that is known now will be done."""
         return self._rate.seconds(self._queue.cost + self._calls.cost)
+
+    def resize(self, workers: int) -> None:
+        """So many workers can run batches from now on; with none, all work waits."""
+        self._calls.workers, self._rate.workers = workers, max(1, workers)
+        self._settle()
 
     def drain(self) -> None:
         """Takes no more work; what was taken is finished."""
@@ -226,7 +227,8 @@ class Scheduler(Generic[Payload, Result]):
             self._start(members)
         self._observer.waiting(len(self._queue), self._queue.tokens)
         self._note_finished()
-        has_spare = not len(self._queue) and len(self._calls) < max(1, self._workers - 1)
+        left_idle = 1 if self._calls.workers > 1 else 0
+        has_spare = not len(self._queue) and self._calls.free > left_idle
         self._spare_time.note(is_now=has_spare)
 
     def _note_finished(self) -> None:

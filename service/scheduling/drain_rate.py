@@ -17,7 +17,7 @@ class DrainRate:
     when waits matter, the rate is that of full batches.
 
     Args:
-        workers: That run at the same time.
+        workers: That run at the same time, one at least; may be set anew.
         first_guess: Cost per second of one worker, until there is a measurement.
     """
 

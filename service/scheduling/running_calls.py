@@ -17,6 +17,7 @@ class RunningCalls(Generic[Payload, Result]):
     """Calls by the tasks that run them, as many as there are workers.
 
     Args:
+        workers: How many can run one; may be set anew, and what is under way goes on.
         rate: How fast a worker gets on; told of each call that ended well.
         clock: In seconds.
         is_telling: Whether a result says how fast work is done.
@@ -24,10 +25,12 @@ class RunningCalls(Generic[Payload, Result]):
 
     def __init__(
         self,
+        workers: int,
         rate: DrainRate,
         clock: Callable[[], float],
         is_telling: Callable[[Result], bool] = lambda _: True,
     ) -> None:
+        self.workers = workers
         self._rate = rate
         self._clock = clock
         self._is_telling = is_telling
@@ -43,8 +46,8 @@ class RunningCalls(Generic[Payload, Result]):
 
     @property
     def free(self) -> int:
-        """How many could begin at once."""
-        return self._rate.workers - len(self._calls)
+        """How many could begin at once; less than 0 after a loss of workers."""
+        return self.workers - len(self._calls)
 
     @property
     def cost(self) -> float:

@@ -131,6 +131,11 @@ class WorkerPool:
             is_stopping=self._is_stopping,
         )
 
+    @property
+    def has_given_up(self) -> bool:
+        """Whether workers are lost one after the other, so that requests are refused at once."""
+        return self._losses_in_a_row >= _MANY_LOSSES + self._count and not self.alive
+
     async def start(self, *, one_first: bool = False) -> Any:
         """What the first worker tells of itself, once all are loaded.
 
@@ -169,7 +174,7 @@ class WorkerPool:
             NotReady: the pool was closed before the work began.
             Exception: what the worker raised; it lives on.
         """
-        if self._has_given_up:
+        if self.has_given_up:
             raise _all_lost()
         link = await self._idle.get()
         task = asyncio.get_running_loop().create_task(self._ask(link, request))
@@ -229,16 +234,12 @@ class WorkerPool:
             self._unable_since = None
         else:
             self._losses_in_a_row += 1
-            if self._has_given_up:
+            if self.has_given_up:
                 self._idle.turn_away(_all_lost)
             self._last_loss = f"worker {event.worker}: {event.kind}: {event.detail}"
             if not self.alive and self._unable_since is None:
                 self._unable_since = asyncio.get_running_loop().time()
         self._on_event(event)
-
-    @property
-    def _has_given_up(self) -> bool:
-        return self._losses_in_a_row >= _MANY_LOSSES + self._count and not self.alive
 
     def _unable_s(self) -> float:
         if self._unable_since is None or self.alive:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
@@ -148,6 +150,41 @@ async def test_a_worker_that_hangs_while_it_loads_is_given_up(metrics: Metrics) 
     settings = SETTINGS.model_copy(update={"load_timeout_s": 1})
     with pytest.raises(WorkerLost, match="while it loaded"):
         await ScheduledPredictor.load("tests.service.worker_engines:hang", settings, metrics)
+
+
+async def lose_the_worker(predictor: ScheduledPredictor, metrics: Metrics) -> None:
+    (pid,) = predictor.health.pids
+    os.kill(pid, signal.SIGKILL)
+    died = {"kind": "died"}
+    while not metrics.registry.get_sample_value("summarizer_worker_events_total", died):
+        await asyncio.sleep(0.001)
+
+
+async def test_what_comes_while_the_only_worker_is_replaced_waits_and_can_be_given_up(
+    predictor: ScheduledPredictor, metrics: Metrics
+) -> None:
+    await lose_the_worker(predictor, metrics)
+    with pytest.raises(DeadlinePassed):
+        await predictor.summarize(["gone before it is there"], OPTIONS, timeout_s=0.05)
+    assert texts(metrics, "missed") == 1
+    (summary,) = await predictor.summarize(["patient"], OPTIONS)
+    assert summary.text == "patient"
+    calls = metrics.registry.get_sample_value(
+        "summarizer_batch_texts_count", {"signature": "summarize"}
+    )
+    assert calls == 1
+    assert predictor.health.restarts == 1
+
+
+async def test_who_waits_for_a_worker_when_all_is_closed_is_told_so(metrics: Metrics) -> None:
+    settings = SETTINGS.model_copy(update={"shutdown_grace_s": 0})
+    predictor = await ScheduledPredictor.load(TARGET, settings, metrics)
+    await lose_the_worker(predictor, metrics)
+    waiting = asyncio.create_task(predictor.summarize(["in vain"], OPTIONS))
+    await asyncio.sleep(0)
+    await predictor.close()
+    with pytest.raises(NotReady):
+        await waiting
 
 
 async def test_closing_finishes_what_was_taken(metrics: Metrics) -> None:

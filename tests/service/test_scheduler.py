@@ -153,7 +153,7 @@ async def test_every_text_of_a_request_counts_and_what_is_too_much_is_refused_at
     bench = Bench()
     await bench.submit("running")
     await bench.submit(*"abcdefghijkl")  # more than may wait, but nothing waits
-    assert bench.scheduler.queued_texts == 12
+    assert bench.counts.queue[0] == 12
     refused = await bench.submit("more", "and more")
     with pytest.raises(Overloaded) as raised:
         await refused
@@ -177,7 +177,43 @@ async def test_what_cannot_meet_its_deadline_is_refused_with_the_time_that_is_la
     bench.now += raised.value.retry_after_s + 0.001
     accepted = await bench.submit("c", tokens=640, left=1.8)
     assert not accepted.done()
-    assert bench.scheduler.queued_texts == 2
+    assert bench.counts.queue[0] == 2
+
+
+async def test_without_a_worker_work_waits_where_it_can_be_given_up() -> None:
+    bench = Bench(workers=2)
+    first = await bench.submit("first")
+    bench.scheduler.resize(0)
+    leaving, staying = await bench.submit("leaving"), await bench.submit("staying")
+    await bench.calls.end(0, LostError())
+    assert bench.calls.begun == [["first"]]
+    assert bench.counts.queue[0] == 3
+    leaving.cancel()
+    await turn()
+    assert ("dropped", 1) in bench.counts.heard
+    bench.now += 30  # until there is a worker, which says nothing of how fast it works
+    bench.scheduler.resize(1)
+    await turn()
+    assert bench.calls.begun == [["first"], ["first"]]
+    await bench.calls.end(1)
+    await bench.calls.end(2)
+    assert (await first, await staying) == (["FIRST"], ["STAYING"])
+
+
+async def test_after_a_loss_no_more_calls_begin_than_there_are_workers() -> None:
+    bench = Bench(workers=3)
+    for text in "abc":
+        await bench.submit(text, tokens=500)
+    bench.scheduler.resize(1)
+    waiting = await bench.submit("d", tokens=500)
+    assert bench.scheduler.predicted_wait_s() == pytest.approx(4 * 512 / RATE)
+    await bench.calls.end(0)
+    await bench.calls.end(1)
+    assert len(bench.calls.begun) == 3
+    await bench.calls.end(2)
+    assert bench.calls.begun[3:] == [["d"]]
+    await bench.calls.end(3)
+    assert await waiting == ["D"]
 
 
 async def test_prediction_follows_the_measured_rate() -> None:
@@ -255,7 +291,7 @@ async def test_expired_work_makes_room_for_what_arrives() -> None:
     expiring = await bench.submit(*"abcdefgh", left=1)
     bench.now += 1
     taken = await bench.submit("new")
-    assert (expiring.done(), taken.done(), bench.scheduler.queued_texts) == (True, False, 1)
+    assert (expiring.done(), taken.done(), bench.counts.queue[0]) == (True, False, 1)
     with pytest.raises(DeadlinePassed):
         await expiring
 

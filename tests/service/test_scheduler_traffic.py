@@ -78,6 +78,7 @@ class Traffic:
 
     def __init__(self, *, cached: bool) -> None:
         self.now = 0.0
+        self.workers = WORKERS
         self.tally = Tally()
         self.clients: list[tuple[list[int], asyncio.Task[list[str]]]] = []
         self.calls: list[tuple[list[int], asyncio.Future[list[Any]]]] = []
@@ -101,7 +102,7 @@ class Traffic:
         cost = len(texts) * padded(max(map(tokens_of, texts)))
         wanted = {text for asked, task in self.clients if not task.done() for text in asked}
         for fault, holds in {
-            "more calls than workers": len(self.calls) <= WORKERS,
+            "more calls than workers": len(self.calls) <= self.workers,
             "a text twice in one call": len(set(texts)) == len(texts),
             "a text in two calls": len({t for c, _ in self.calls for t in c})
             == sum(len(c) for c, _ in self.calls),
@@ -117,12 +118,12 @@ class Traffic:
             Work(payload=text, key=text, tokens=tokens_of(text), beams=1, group=text % 2)
             for text in texts
         ]
-        before = self.scheduler.queued_texts
+        before = self.tally.texts_waiting
         deadline = None if left is None else self.now + left
         self.clients.append((texts, asyncio.create_task(self.scheduler.submit(works, deadline))))
         self.submitted += len(texts)
         await turn()
-        assert self.scheduler.queued_texts <= max(MAX_QUEUED, before, len(texts))
+        assert self.tally.texts_waiting <= max(MAX_QUEUED, before, len(texts))
 
     async def leave(self, index: int) -> None:
         if self.clients:
@@ -143,10 +144,16 @@ class Traffic:
             future.set_result([KeyError() if t == MISFIT else f"summary of {t}" for t in texts])
         await turn()
 
+    async def resize(self, workers: int) -> None:
+        """Some are lost, or replaced."""
+        self.workers = workers
+        self.scheduler.resize(workers)
+        await turn()
+
     async def finish(self) -> None:
         """Ends all that is left, and looks at every answer and every sum."""
         closing = asyncio.create_task(self.scheduler.close())
-        await turn()
+        await self.resize(WORKERS)
         while self.calls:
             await self.end(0, "well")
         assert closing.done()
@@ -161,7 +168,7 @@ class Traffic:
         of = self.tally.of
         assert self.submitted == of["refused"] + of["cached"] + of["joined"] + of["queued"]
         assert of["queued"] + of["retried"] == of["started"] + of["dropped"] + of["missed"]
-        assert self.tally.texts_waiting == self.scheduler.queued_texts == 0
+        assert self.tally.texts_waiting == 0
         assert self.faults == []
 
 
@@ -176,6 +183,7 @@ STEPS = st.one_of(
         st.just("end"), st.integers(0, 3), st.sampled_from(["well"] * 4 + ["failed", "lost"])
     ),
     st.tuples(st.just("end"), st.integers(0, 3), st.just("cancelled")),
+    st.tuples(st.just("resize"), st.integers(0, WORKERS)),
     st.tuples(st.just("pass"), st.floats(0, 5)),
 )
 
