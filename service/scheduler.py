@@ -76,9 +76,7 @@ class Scheduler(Generic[Payload, Result]):
         self._run = run
         self._rule = rule
         self._rate = DrainRate(workers, rate)
-        self._calls: RunningCalls[Payload, Result] = RunningCalls(
-            workers, self._rate, clock, is_telling
-        )
+        self._calls = RunningCalls[Payload, Result](workers, self._rate, clock, is_telling)
         self._next_batch: NextBatch[Payload, Result] = NextBatch(rule, self._rate, margin, clock)
         self._admission = Admission(
             rule=rule, rate=self._rate, max_queued_texts=max_queued_texts, margin=margin
