@@ -73,7 +73,7 @@ class ScheduledPredictor:
         self._grace_s = settings.shutdown_grace_s
         self._scheduler: Scheduler[Payload, Any] = Scheduler(
             self._run,
-            workers=pool.health.workers,
+            workers=lambda: pool.takes,
             rule=BatchRule(max_tokens=settings.max_batch_tokens, padded_length=_padded),
             max_queued_texts=settings.max_queued_texts,
             lost=(WorkerLost,),
@@ -81,6 +81,7 @@ class ScheduledPredictor:
             cache=ResultCache(settings.cache_bytes, _size_of),
             observer=observer,
         )
+        pool.subscribe(lambda _: self._scheduler.wake())
 
     @classmethod
     async def load(
@@ -97,13 +98,6 @@ class ScheduledPredictor:
             Exception: what the target raised, or WorkerLost.
         """
         threads = str(settings.num_threads)
-        loaded: list[ScheduledPredictor] = []
-
-        def on_event(event: WorkerEvent) -> None:
-            observer.worker_event(event)
-            for predictor in loaded:
-                predictor._note_workers()
-
         pool = WorkerPool(
             target,
             settings,
@@ -115,11 +109,10 @@ class ScheduledPredictor:
                 "TF_NUM_INTEROP_THREADS": "1",
                 "OMP_NUM_THREADS": threads,
             },
-            on_event=on_event,
+            on_event=observer.worker_event,
         )
         info = await pool.start(one_first=settings.version_poll_s > 0)
-        loaded.append(cls(info, pool, settings, observer))
-        return loaded[0]
+        return cls(info, pool, settings, observer)
 
     @property
     def info(self) -> ModelInfo:
@@ -177,10 +170,10 @@ class ScheduledPredictor:
     async def close(self) -> None:
         """Finishes the work accepted, then ends the workers."""
         self._scheduler.drain()
-        with suppress(TimeoutError):  # who still waits gets WorkerLost
+        with suppress(TimeoutError):  # who still waits is told so once the pool is closed
             await asyncio.wait_for(self._scheduler.close(), self._grace_s)
         await self._pool.close(grace_s=0)
-        self._scheduler.resize(1)  # what waits for a worker is told that there will be none
+        self._scheduler.wake()
 
     @asynccontextmanager
     async def _in_time(self, timeout_s: float | None) -> AsyncIterator[None]:
@@ -191,10 +184,6 @@ class ScheduledPredictor:
         except TimeoutError:
             wait_s = self._scheduler.predicted_wait_s()
             raise DeadlinePassed(_LATE, retry_after_s=wait_s) from None
-
-    def _note_workers(self) -> None:
-        """Work waits in the queue, where it can be given up, and not for a worker that is gone."""
-        self._scheduler.resize(1 if self._pool.has_given_up else self._pool.alive)
 
     def _work(self, text: str, options: SummarizeOptions) -> Work[Payload]:
         limit = self._info.max_source_tokens
@@ -213,11 +202,7 @@ class ScheduledPredictor:
         else:
             texts = [payload[0] for payload in payloads if isinstance(payload, tuple)]
             asked = Batch(texts=texts, options=payloads[0][1])
-        try:
-            reply: Reply = await self._pool.run(asked)
-        except WorkerLost:
-            self._note_workers()
-            raise
+        reply: Reply = await self._pool.run(asked)
         for call in reply.calls:
             self._observer.called(call)
         self._observer.engine_state(reply.state)

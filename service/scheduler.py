@@ -1,7 +1,8 @@
 """Who runs when, with whom, and who is refused: the queue before the workers.
 
 Knows neither HTTP nor TensorFlow, only `asyncio`, a clock and a callable that runs a batch. All of
-it lives on one event loop: no locks, no timers; it acts when work comes, ends or is given up.
+it lives on one event loop: no locks, no timers; it acts when work comes, ends or is given up,
+and when it is told that there are more workers, or fewer.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class Scheduler(Generic[Payload, Result]):
 
     Args:
         run: Runs a batch. As many are under way at once as there are workers.
-        workers: How many.
+        workers: How many there are, now; with none, all work waits.
         rule: What a batch may hold.
         max_queued_texts: Works that may wait. Work that finds an empty queue is always taken.
         rate: Cost per second of one worker (padded tokens times beams), until it is measured.
@@ -62,7 +63,7 @@ class Scheduler(Generic[Payload, Result]):
         self,
         run: Run[Payload, Result],
         *,
-        workers: int,
+        workers: Callable[[], int],
         rule: BatchRule,
         max_queued_texts: int,
         rate: float = 10_000.0,
@@ -74,6 +75,7 @@ class Scheduler(Generic[Payload, Result]):
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._run = run
+        self._workers = workers
         self._rule = rule
         self._rate = DrainRate(workers, rate)
         self._calls = RunningCalls[Payload, Result](workers, self._rate, clock, is_telling)
@@ -136,9 +138,8 @@ class Scheduler(Generic[Payload, Result]):
         """Seconds until all that is known now will be done."""
         return self._rate.seconds(self._queue.cost + self._calls.cost)
 
-    def resize(self, workers: int) -> None:
-        """So many workers can run batches from now on; with none, all work waits."""
-        self._calls.workers, self._rate.workers = workers, max(1, workers)
+    def wake(self) -> None:
+        """Looks again: the number of workers has changed."""
         self._settle()
 
     def drain(self) -> None:
@@ -195,7 +196,8 @@ class Scheduler(Generic[Payload, Result]):
                 "the time for this request was over when it came",
                 retry_after_s=self.predicted_wait_s(),
             )
-        if len(new) > self._calls.free:  # else none of it needs a turn: a guess can be wrong
+        first_in_line = 1 - len(self._queue) - len(self._calls)
+        if len(new) > max(self._calls.free, first_in_line):  # none waits for others: don't guess
             self._admission.check(new, left_s, queue=self._queue, under_way=self._calls.cost)
         if joined and left_s is not None:
             calls = self._calls.each()
@@ -225,7 +227,7 @@ class Scheduler(Generic[Payload, Result]):
             self._start(members)
         self._observer.waiting(len(self._queue), self._queue.tokens)
         self._note_finished()
-        left_idle = 1 if self._calls.workers > 1 else 0
+        left_idle = 1 if self._workers() > 1 else 0
         has_spare = not len(self._queue) and self._calls.free > left_idle
         self._spare_time.note(is_now=has_spare)
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model.artifact import SCORE, SCORE_SENTENCES, SUMMARIZE
 from service.errors import OutOfMemory
 from service.inference.token_budget import TokenBudget
 from service.predictor import EngineCall
@@ -16,6 +17,9 @@ from service.predictor import EngineCall
 log = logging.getLogger(__name__)
 
 Arrays = Mapping[str, NDArray[Any]]
+
+_BATCHED = frozenset({SUMMARIZE, SCORE_SENTENCES, SCORE})
+"""Signatures whose calls can be smaller; others have one row, and that says nothing of these."""
 
 Signature = Callable[[Arrays], Arrays]
 """Named arrays in, named arrays out."""
@@ -48,7 +52,10 @@ class ModelCalls:
         try:
             outputs = self._signatures[name](inputs)
         except OutOfMemory:
-            self.budget.shrink(source_ids.size * int(inputs.get("num_beams", 1)))
+            if name in _BATCHED:
+                self.budget.shrink(source_ids.size * int(inputs.get("num_beams", 1)))
+            else:
+                self.budget.shortages += 1
             raise
         self._made.append(
             EngineCall(

@@ -131,7 +131,7 @@ class Metrics:
         )
         self._batch_texts = Histogram(
             "summarizer_batch_texts",
-            "Texts, chunks of long ones, or readings without some words, in one call of the model.",
+            "Texts, chunks of long ones, or readings of one text, in one call of the model.",
             ["signature"],
             buckets=_BATCH_BUCKETS,
             registry=self.registry,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 HALF_LIFE_S = 2.0
 """Of a measurement, in seconds of a worker's time."""
@@ -17,14 +18,19 @@ class DrainRate:
     when waits matter, the rate is that of full batches.
 
     Args:
-        workers: That run at the same time, one at least; may be set anew.
+        workers: How many run at the same time, now.
         first_guess: Cost per second of one worker, until there is a measurement.
     """
 
-    def __init__(self, workers: int, first_guess: float) -> None:
-        self.workers = workers
+    def __init__(self, workers: Callable[[], int], first_guess: float) -> None:
+        self._workers = workers
         self._cost = first_guess * _WEIGHT_OF_GUESS_S
         self._seconds = _WEIGHT_OF_GUESS_S
+
+    @property
+    def workers(self) -> int:
+        """One at least: where there is none, there will be."""
+        return max(1, self._workers())
 
     @property
     def of_one(self) -> float:
@@ -45,4 +51,5 @@ class DrainRate:
             cost: Of all work, that under way included.
             largest: Of the piece that may come last, which one worker does while the others rest.
         """
-        return (cost + (self.workers - 1) * largest) / (self.workers * self.of_one)
+        workers = self.workers
+        return (cost + (workers - 1) * largest) / (workers * self.of_one)

@@ -17,7 +17,7 @@ class RunningCalls(Generic[Payload, Result]):
     """Calls by the tasks that run them, as many as there are workers.
 
     Args:
-        workers: How many can run one; may be set anew, and what is under way goes on.
+        workers: How many can run one, now; what is under way goes on with less.
         rate: How fast a worker gets on; told of each call that ended well.
         clock: In seconds.
         is_telling: Whether a result says how fast work is done.
@@ -25,12 +25,12 @@ class RunningCalls(Generic[Payload, Result]):
 
     def __init__(
         self,
-        workers: int,
+        workers: Callable[[], int],
         rate: DrainRate,
         clock: Callable[[], float],
         is_telling: Callable[[Result], bool] = lambda _: True,
     ) -> None:
-        self.workers = workers
+        self._workers = workers
         self._rate = rate
         self._clock = clock
         self._is_telling = is_telling
@@ -47,7 +47,7 @@ class RunningCalls(Generic[Payload, Result]):
     @property
     def free(self) -> int:
         """How many could begin at once; less than 0 after a loss of workers."""
-        return self.workers - len(self._calls)
+        return self._workers() - len(self._calls)
 
     @property
     def cost(self) -> float:
@@ -80,5 +80,5 @@ class RunningCalls(Generic[Payload, Result]):
 
 
 def _says_nothing(entry: Entry[Any, Any]) -> bool:
-    """Of how fast texts are done: what runs again may have waited for a worker to be replaced."""
+    """Of how fast texts are done: in the background, or again and in smaller parts than usual."""
     return entry.work.background or entry.attempts > 1

@@ -93,7 +93,7 @@ class WorkerPool:
         self._count = count
         self._hang_timeout_s = hang_timeout_s
         self._cores = sorted(os.sched_getaffinity(0)) if pin else [ANY_CORE]
-        self._on_event = on_event
+        self._listeners = [on_event]
         self._slots: list[WorkerSlot] = []
         self._idle = IdleWorkers()
         self._running: set[asyncio.Task[Any]] = set()
@@ -107,6 +107,11 @@ class WorkerPool:
     def alive(self) -> int:
         """Workers that are loaded and can answer, be they idle or at work."""
         return sum(slot.is_alive for slot in self._slots)
+
+    @property
+    def takes(self) -> int:
+        """Requests at a time that needn't wait: one a worker, or one that is refused at once."""
+        return 1 if self._is_stopping or self._has_given_up else self.alive
 
     @property
     def idle(self) -> int:
@@ -131,10 +136,9 @@ class WorkerPool:
             is_stopping=self._is_stopping,
         )
 
-    @property
-    def has_given_up(self) -> bool:
-        """Whether workers are lost one after the other, so that requests are refused at once."""
-        return self._losses_in_a_row >= _MANY_LOSSES + self._count and not self.alive
+    def subscribe(self, listener: Callable[[WorkerEvent], None]) -> None:
+        """Tells somebody else of losses and replacements, too; as `on_event`."""
+        self._listeners.append(listener)
 
     async def start(self, *, one_first: bool = False) -> Any:
         """What the first worker tells of itself, once all are loaded.
@@ -174,7 +178,7 @@ class WorkerPool:
             NotReady: the pool was closed before the work began.
             Exception: what the worker raised; it lives on.
         """
-        if self.has_given_up:
+        if self._has_given_up:
             raise _all_lost()
         link = await self._idle.get()
         task = asyncio.get_running_loop().create_task(self._ask(link, request))
@@ -234,12 +238,17 @@ class WorkerPool:
             self._unable_since = None
         else:
             self._losses_in_a_row += 1
-            if self.has_given_up:
+            if self._has_given_up:
                 self._idle.turn_away(_all_lost)
             self._last_loss = f"worker {event.worker}: {event.kind}: {event.detail}"
             if not self.alive and self._unable_since is None:
                 self._unable_since = asyncio.get_running_loop().time()
-        self._on_event(event)
+        for listener in self._listeners:
+            listener(event)
+
+    @property
+    def _has_given_up(self) -> bool:
+        return self._losses_in_a_row >= _MANY_LOSSES + self._count and not self.alive
 
     def _unable_s(self) -> float:
         if self._unable_since is None or self.alive:

@@ -134,14 +134,12 @@ def test_a_reversing_text_does_not_turn_the_sentence_about_it(watched: Watched) 
     assert "\u202e" not in said(watched.page)
 
 
-def test_a_hostile_link_is_text_too(watched: Watched) -> None:
-    page = watched.page
-    page.goto(
-        f"{watched.address}/#style=%3Cscript%3E&t=9-999999999&m=%22%3E&text=!!&unit=__proto__"
-    )
-    page.locator("#style option").first.wait_for(state="attached")
-    assert page.locator("#style").input_value() == "headline"
-    expect(page.locator("#result")).to_be_hidden()
+def test_a_hostile_link_is_text_too(browser: Browser, port: int) -> None:
+    with watching(browser, port) as reader:
+        page = reader.open("/#style=%3Cscript%3E&t=9-999999999&m=%22%3E&text=!!&unit=__proto__")
+        page.locator("#style option").first.wait_for(state="attached")
+        assert page.locator("#style").input_value() == "headline"
+        expect(page.locator("#result")).to_be_hidden()
 
 
 @pytest.mark.parametrize(

@@ -167,10 +167,12 @@ def test_row_19_what_outlasts_the_grace_period_is_told_so(tmp_path: Path) -> Non
         ThreadPoolExecutor(2) as pool,
     ):
         wait_until(running, "/readyz", 200)
-        futures = [pool.submit(predict, running.url, text) for text in ("hang", "the council")]
-        wait_for(lambda: samples(running, "summarizer_texts_total")["queued"] == 2)
+        hanging = pool.submit(predict, running.url, "hang")
+        wait_for(lambda: samples(running, "summarizer_texts_total")["queued"] == 1)
+        waiting = pool.submit(predict, running.url, "the council")
+        wait_for(lambda: samples(running, "summarizer_queue_texts")[""] == 1)
         running.process.send_signal(signal.SIGTERM)
-        for future in futures:
+        for future in (hanging, waiting):
             answer = future.result()
             assert (answer.status_code, answer.json()["error_type"]) == (503, "not-ready")
             assert answer.headers["retry-after"] == "1"

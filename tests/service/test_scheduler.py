@@ -75,7 +75,7 @@ class Bench:
     """A scheduler with its surroundings."""
 
     def __init__(self, workers: int = 1, **changes: Any) -> None:
-        self.now = 100.0
+        self.now, self.workers = 100.0, workers
         self.calls, self.counts = Calls(), Counts()
         given: dict[str, Any] = {
             "rule": BatchRule(
@@ -88,7 +88,7 @@ class Bench:
         }
         self.scheduler: Scheduler[str, str] = Scheduler(
             self.calls.run,
-            workers=workers,
+            workers=lambda: self.workers,
             observer=self.counts,
             clock=lambda: self.now,
             **given | changes,
@@ -103,6 +103,12 @@ class Bench:
         task = asyncio.create_task(self.scheduler.submit(works, deadline))
         await turn()
         return task
+
+    async def resize(self, workers: int) -> None:
+        """Some workers are lost, or replaced."""
+        self.workers = workers
+        self.scheduler.wake()
+        await turn()
 
 
 async def turn() -> None:
@@ -183,7 +189,7 @@ async def test_what_cannot_meet_its_deadline_is_refused_with_the_time_that_is_la
 async def test_without_a_worker_work_waits_where_it_can_be_given_up() -> None:
     bench = Bench(workers=2)
     first = await bench.submit("first")
-    bench.scheduler.resize(0)
+    await bench.resize(0)
     leaving, staying = await bench.submit("leaving"), await bench.submit("staying")
     await bench.calls.end(0, LostError())
     assert bench.calls.begun == [["first"]]
@@ -192,19 +198,26 @@ async def test_without_a_worker_work_waits_where_it_can_be_given_up() -> None:
     await turn()
     assert ("dropped", 1) in bench.counts.heard
     bench.now += 30  # until there is a worker, which says nothing of how fast it works
-    bench.scheduler.resize(1)
-    await turn()
+    await bench.resize(1)
     assert bench.calls.begun == [["first"], ["first"]]
     await bench.calls.end(1)
     await bench.calls.end(2)
     assert (await first, await staying) == (["FIRST"], ["STAYING"])
 
 
+async def test_without_a_worker_nobody_guesses_how_long_the_first_will_wait() -> None:
+    bench = Bench()
+    await bench.resize(0)
+    assert not (await bench.submit("first", left=0.001)).done()
+    with pytest.raises(DeadlineUnmeetable):
+        await (await bench.submit("second", left=0.001))
+
+
 async def test_after_a_loss_no_more_calls_begin_than_there_are_workers() -> None:
     bench = Bench(workers=3)
     for text in "abc":
         await bench.submit(text, tokens=500)
-    bench.scheduler.resize(1)
+    await bench.resize(1)
     waiting = await bench.submit("d", tokens=500)
     assert bench.scheduler.predicted_wait_s() == pytest.approx(4 * 512 / RATE)
     await bench.calls.end(0)

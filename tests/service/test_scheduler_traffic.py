@@ -86,7 +86,7 @@ class Traffic:
         self.faults: list[str] = []
         self.scheduler: Scheduler[int, str] = Scheduler(
             self.run,
-            workers=WORKERS,
+            workers=lambda: self.workers,
             rule=BatchRule(max_tokens=BUDGET, padded_length=padded, padding_tolerance=0.1),
             max_queued_texts=MAX_QUEUED,
             rate=100,
@@ -147,7 +147,7 @@ class Traffic:
     async def resize(self, workers: int) -> None:
         """Some are lost, or replaced."""
         self.workers = workers
-        self.scheduler.resize(workers)
+        self.scheduler.wake()
         await turn()
 
     async def finish(self) -> None:
@@ -237,7 +237,7 @@ class Simulation:
         rule = BatchRule(max_tokens=32_768, padded_length=padded)
         self.scheduler: Scheduler[int, int] = Scheduler(
             self._run,
-            workers=workers,
+            workers=lambda: workers,
             rule=rule,
             max_queued_texts=max_queued_texts,
             observer=self.tally,

@@ -41,11 +41,10 @@ def handle(batch: Batch | Scoring) -> Reply:
         rows = len(batch.keep)
         scored = EngineCall(signature="score", texts=rows, tokens=rows, padded_tokens=16 * rows)
         return Reply(outcomes=[_answer(batch)], calls=[scored], state=state)
-    if "sleep" in batch.texts:
-        time.sleep(0.3)
-    time.sleep(0.01)
+    seconds = 0.3 if "sleep" in batch.texts else 0.01
+    time.sleep(seconds)
     call = EngineCall(signature="summarize", texts=len(batch.texts), tokens=9, padded_tokens=16)
-    outcomes = [_outcome(text, batch) for text in batch.texts]
+    outcomes = [_outcome(text, batch, seconds) for text in batch.texts]
     return Reply(outcomes=outcomes, calls=[call], state=state)
 
 
@@ -59,7 +58,7 @@ def _answer(task: Scoring) -> Any:
     return len(task.keep)
 
 
-def _outcome(text: str, batch: Batch) -> Any:
+def _outcome(text: str, batch: Batch, seconds: float) -> Any:
     words = len(text.split())
     if words > LIMIT and batch.options.truncation == "error":
         return TooLong(tokens=words, limit=LIMIT)
@@ -72,5 +71,5 @@ def _outcome(text: str, batch: Batch) -> Any:
         source_spans=[None], summary_ids=one, source_ids=one,
         attention=one[None], log_probs=-one, copy_gate=one, copied_share=one, generated_prob=one,
         total_source_tokens=words, used_source_tokens=words, used_end=len(text), truncated=False,
-        stage_seconds={"tokenize": 0.001, "model": 0.001},
+        stage_seconds={"tokenize": 0.0, "model": seconds},
     )  # fmt: skip

@@ -38,7 +38,7 @@ async def turn() -> None:
 
 def scheduler_of(workers: Workers, count: int) -> Scheduler[str, str]:
     rule = BatchRule(max_tokens=64, padded_length=lambda tokens: tokens)
-    return Scheduler(workers.run, workers=count, rule=rule, max_queued_texts=8)
+    return Scheduler(workers.run, workers=lambda: count, rule=rule, max_queued_texts=8)
 
 
 def work(name: str, *, background: bool = False) -> Work[str]:
