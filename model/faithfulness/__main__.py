@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,9 @@ from model.faithfulness.texts import (
 )
 from model.training.checkpoint import CheckpointError
 
+THREADS = min(8, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1)
+"""Documents at a time. Each takes some hundred megabytes."""
+
 
 def command_line() -> argparse.ArgumentParser:
     """What may be asked for."""
@@ -44,7 +48,12 @@ def command_line() -> argparse.ArgumentParser:
     parser.add_argument("--summaries", type=Path, help="written before by --write-summaries")
     parser.add_argument("--write-summaries", type=Path, help="write them there, measure nothing")
     parser.add_argument("--finish", type=Path, help="a report of --weights that are now exported")
-    parser.add_argument("--threads", type=int, default=1, help="documents at a time; default 1")
+    parser.add_argument(
+        "--threads",
+        type=int,
+        default=THREADS,
+        help=f"documents at a time; default: one a processor, here {THREADS}",
+    )
     parser.add_argument(
         "--minutes", type=float, help="begin no further document then; the report is of those done"
     )

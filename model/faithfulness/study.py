@@ -62,30 +62,7 @@ def report_of(
         "seed": SEED,
     }
     kept = PartialStudy(plan.partial, {**of, "documents_sha256": _sha256(documents)})
-    before, began = kept.minutes, time.perf_counter()
-
-    def minutes() -> float:
-        return before + (time.perf_counter() - began) / 60
-
-    few = documents[:CASCADE_DOCUMENTS]
-    if not kept.likeness:
-        _say(estimate(model, documents))
-        likeness = sanity.cascade(model.scorer_of, model.randomised(), few, plan.threads)
-        kept.keep_likeness(likeness, minutes())
-        _say(f"the cascade of {len(few)} documents, {minutes():.1f} min")
-    if len(kept.figures) < len(documents):
-        found = study.measure(
-            model.scorer_of,
-            documents,
-            first=len(kept.figures),
-            threads=plan.threads,
-            is_over=lambda: (
-                plan.minutes is not None and (time.perf_counter() - began) / 60 >= plan.minutes
-            ),
-        )
-        for figures in found:
-            kept.keep_figures(figures, minutes())
-            _say(f"{len(kept.figures)} of {len(documents)} documents, {minutes():.1f} min")
+    _measure(model, documents, plan, kept)
     done = len(kept.figures)
     if done < LEAST_DOCUMENTS:
         raise ValueError(f"time was over after {done} documents, at least {LEAST_DOCUMENTS} needed")
@@ -94,10 +71,37 @@ def report_of(
         "kinds_of_text": dict(sorted(Counter(e.origin for e in examples[:done]).items())),
         "documents": done,
         "documents_drawn": len(documents),
-        "cascade_documents": len(few),
+        "cascade_documents": min(CASCADE_DOCUMENTS, len(documents)),
         "minutes": round(kept.minutes, 1),
         **study_report(kept.figures, kept.likeness),
     }
+
+
+def _measure(model: Model, documents: Sequence[Document], plan: Plan, kept: PartialStudy) -> None:
+    """Adds what is not kept yet, as far as time allows: the cascade of a few, then each figure."""
+    few = documents[:CASCADE_DOCUMENTS]
+    before, began = kept.minutes, time.perf_counter()
+
+    def spent() -> float:
+        return (time.perf_counter() - began) / 60
+
+    if not kept.likeness:
+        _say(estimate(model, documents))
+        likeness = sanity.cascade(model.scorer_of, model.randomised(), few, plan.threads)
+        kept.keep_likeness(likeness, before + spent())
+        _say(f"the cascade of {len(few)} documents, {kept.minutes:.1f} min")
+    if len(kept.figures) == len(documents):
+        return
+    found = study.measure(
+        model.scorer_of,
+        documents,
+        first=len(kept.figures),
+        threads=plan.threads,
+        is_over=lambda: plan.minutes is not None and spent() >= plan.minutes,
+    )
+    for figures in found:
+        kept.keep_figures(figures, before + spent())
+        _say(f"{len(kept.figures)} of {len(documents)} documents, {kept.minutes:.1f} min")
 
 
 def estimate(model: Model, documents: Sequence[Document]) -> str:
