@@ -31,7 +31,8 @@ def test_a_tree_has_what_a_process_started(child: int) -> None:
 
 
 def test_processor_time_of_children_counts(child: int) -> None:
-    assert 0.1 <= usage(child).cpu_s < 5
+    # The kernel tells whole ticks of the program and of itself: a part of each may be missing.
+    assert 0.1 - 2 / os.sysconf("SC_CLK_TCK") <= usage(child).cpu_s < 5
     assert usage(os.getpid()).cpu_s >= usage(os.getpid(), alone=True).cpu_s
 
 
