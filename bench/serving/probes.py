@@ -19,6 +19,8 @@ from bench.serving.systems import System
 
 LEAVERS, LEAVE_S = 40, 0.25
 _QUIET_CPU_S, _QUIET_S, _MOST_S = 0.05, 0.5, 60
+_BATCHES = 'summarizer_batch_texts_count{signature="summarize"}'
+"""Searches: the sentences of a long text are scored in calls of the same batch."""
 _TOLERANCE = 2e-4  # of numbers: the bound of docs/contract.md between batches, twice
 SLOW = {"num_beams": 8, "min_new_tokens": 48, "max_new_tokens": 64}
 """Options of a request that takes long, so that those who leave have work left behind."""
@@ -71,9 +73,9 @@ def left_behind(server: Server, system: System, texts: Sequence[str], workers: i
     load = Load(clients=LEAVERS, patience_s=LEAVE_S, once=True)
     counted = not system.package
     run_clients(server, system, requests, load)
-    cpu_s, batches = server.cpu_s, metric(server, "summarizer_batch_texts_count") if counted else 0
+    cpu_s, batches = server.cpu_s, metric(server, _BATCHES) if counted else 0
     _until_quiet(server)
-    after = metric(server, "summarizer_batch_texts_count") if counted else 0
+    after = metric(server, _BATCHES) if counted else 0
     return LeftBehind(
         cpu_s=server.cpu_s - cpu_s,
         batches=max(0.0, after - batches - workers) if counted else None,
@@ -100,9 +102,9 @@ def padded_share(
 
 
 def metric(server: Server, name: str) -> float:
-    """A metric, added up over its labels."""
+    """A metric, added up over its labels unless they are named."""
     page = get(f"{server.url}/metrics")
-    found = re.findall(rf"^{name}(?:{{.*}})? (\S+)$", page, re.MULTILINE)
+    found = re.findall(rf"^{re.escape(name)}(?:{{.*}})? (\S+)$", page, re.MULTILINE)
     assert found, f"no metric {name}"
     return sum(map(float, found))
 
