@@ -1,8 +1,7 @@
 """Who runs when, with whom, and who is refused: the queue before the workers.
 
 Knows neither HTTP nor TensorFlow, only `asyncio`, a clock and a callable that runs a batch. All of
-it lives on one event loop: no locks, no timers; it acts when work comes, ends or is given up,
-and when it is told that there are more workers, or fewer.
+it lives on one event loop: no locks, no timers; it acts when work, or a worker, comes or goes.
 """
 
 from __future__ import annotations

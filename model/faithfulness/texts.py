@@ -19,7 +19,7 @@ SEED = 0
 
 LONGEST = 256
 """Tokens of a text: the scores that a study asks for, and what each costs, grow with the length.
-200 texts of twice as many take over three hours on two cores."""
+200 texts of twice as many are reckoned at two to four hours on two cores."""
 
 MIN_WORDS = 10
 """Of a text: with fewer, all budgets are the same word."""

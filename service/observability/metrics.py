@@ -5,7 +5,7 @@ docs/operations.md says what each metric means. Every label has a bounded set of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.exposition import choose_encoder
@@ -51,20 +51,15 @@ class Metrics:
         self._add_call_metrics()
         self._add_queue_metrics()
         self._add_event_metrics()
-        build = Gauge(
-            "summarizer_build_info", "The service's version.", ["version"], registry=self.registry
-        )
+        build = self._gauge("summarizer_build_info", "The service's version.", ["version"])
         build.labels(VERSION).set(1)
         ProcessCollector(registry=self.registry)
         PlatformCollector(registry=self.registry)
         GCCollector(registry=self.registry)
 
     def _add_request_metrics(self) -> None:
-        self._requests = Counter(
-            "summarizer_requests_total",
-            "Requests answered.",
-            ["route", "method", "status"],
-            registry=self.registry,
+        self._requests = self._counter(
+            "summarizer_requests_total", "Requests answered.", ["route", "method", "status"]
         )
         self._request_seconds = Histogram(
             "summarizer_request_duration_seconds",
@@ -73,36 +68,26 @@ class Metrics:
             buckets=_REQUEST_BUCKETS,
             registry=self.registry,
         )
-        self.requests_in_progress = Gauge(
-            "summarizer_requests_in_progress",
-            "Requests that are being answered.",
-            registry=self.registry,
+        self.requests_in_progress = self._gauge(
+            "summarizer_requests_in_progress", "Requests that are being answered."
         )
-        self._refused = Counter(
+        self._refused = self._counter(
             "summarizer_refused_total",
             "Requests answered with 4xx, by the error_type of the answer.",
             ["reason"],
-            registry=self.registry,
         )
-        self._errors = Counter(
+        self._errors = self._counter(
             "summarizer_errors_total",
             "Requests answered with 5xx, by the error_type of the answer.",
             ["type"],
-            registry=self.registry,
         )
 
     def _add_work_metrics(self) -> None:
-        self._inputs = Counter(
-            "summarizer_inputs_total", "Texts summarized.", registry=self.registry
+        self._inputs = self._counter("summarizer_inputs_total", "Texts summarized.")
+        self._source_tokens = self._counter(
+            "summarizer_source_tokens_total", "Tokens read, of texts summarized."
         )
-        self._source_tokens = Counter(
-            "summarizer_source_tokens_total",
-            "Tokens read, of texts summarized.",
-            registry=self.registry,
-        )
-        self._written_tokens = Counter(
-            "summarizer_written_tokens_total", "Tokens written.", registry=self.registry
-        )
+        self._written_tokens = self._counter("summarizer_written_tokens_total", "Tokens written.")
         self._stage_seconds = Histogram(
             "summarizer_stage_duration_seconds",
             "Time of each stage of a request answered with summaries.",
@@ -114,20 +99,15 @@ class Metrics:
             self._stage_seconds.labels(stage)
 
     def _add_call_metrics(self) -> None:
-        self._traces = Counter(
-            "summarizer_traces_total",
-            "Functions that TensorFlow traced after the warm-up.",
-            registry=self.registry,
+        self._traces = self._counter(
+            "summarizer_traces_total", "Functions that TensorFlow traced after the warm-up."
         )
-        self._shortages = Counter(
-            "summarizer_memory_shortages_total",
-            "Calls of the model for which there was no memory.",
-            registry=self.registry,
+        self._shortages = self._counter(
+            "summarizer_memory_shortages_total", "Calls of the model for which there was no memory."
         )
-        self._budget_tokens = Gauge(
+        self._budget_tokens = self._gauge(
             "summarizer_batch_budget_tokens",
             "Padded tokens times beams that a call may hold in the worker that answered last.",
-            registry=self.registry,
         )
         self._batch_texts = Histogram(
             "summarizer_batch_texts",
@@ -136,57 +116,48 @@ class Metrics:
             buckets=_BATCH_BUCKETS,
             registry=self.registry,
         )
-        self._computed_tokens = Counter(
+        self._computed_tokens = self._counter(
             "summarizer_computed_tokens_total",
             "Source tokens that the model read, the padding left out.",
             ["signature"],
-            registry=self.registry,
         )
-        self._padding_tokens = Counter(
+        self._padding_tokens = self._counter(
             "summarizer_padding_tokens_total",
             "Padding that the model read for nothing.",
             ["signature"],
-            registry=self.registry,
         )
         for signature in (*SIGNATURES, *OPTIONAL_SIGNATURES):
             for metric in (self._batch_texts, self._computed_tokens, self._padding_tokens):
                 metric.labels(signature)
 
     def _add_queue_metrics(self) -> None:
-        self._queue_texts = Gauge(
-            "summarizer_queue_texts", "Texts that wait for a worker.", registry=self.registry
+        self._queue_texts = self._gauge("summarizer_queue_texts", "Texts that wait for a worker.")
+        self._queue_tokens = self._gauge(
+            "summarizer_queue_tokens", "Source tokens of texts that wait, estimated."
         )
-        self._queue_tokens = Gauge(
-            "summarizer_queue_tokens",
-            "Source tokens of texts that wait, estimated.",
-            registry=self.registry,
+        self.queue_capacity_texts = self._gauge(
+            "summarizer_queue_capacity_texts", "Texts that may wait."
         )
-        self.queue_capacity_texts = Gauge(
-            "summarizer_queue_capacity_texts", "Texts that may wait.", registry=self.registry
-        )
-        self._texts = Counter(
+        self._texts = self._counter(
             "summarizer_texts_total",
             "Texts that came to the scheduler, or left it otherwise than by a call.",
             ["event"],
-            registry=self.registry,
         )
         for event in TEXT_EVENTS:
             self._texts.labels(event)
 
     def _add_event_metrics(self) -> None:
-        self._worker_events = Counter(
+        self._worker_events = self._counter(
             "summarizer_worker_events_total",
             "Workers that were lost, and those that took their place.",
             ["kind"],
-            registry=self.registry,
         )
         for kind in WORKER_EVENTS:
             self._worker_events.labels(kind)
-        self._version_loads = Counter(
+        self._version_loads = self._counter(
             "summarizer_version_loads_total",
             "Versions of the model that were tried, where new ones are looked for.",
             ["outcome"],
-            registry=self.registry,
         )
         for outcome in VERSION_OUTCOMES:
             self._version_loads.labels(outcome)
@@ -302,6 +273,12 @@ class Metrics:
         accepted = [part.split(";")[0].strip() for part in accept.split(",")]
         encode, media_type = choose_encoder(_OPENMETRICS if _OPENMETRICS in accepted else "")
         return encode(WithoutBirthdays(self.registry)), media_type
+
+    def _counter(self, name: str, text: str, labels: Sequence[str] = ()) -> Counter:
+        return Counter(name, text, labels, registry=self.registry)
+
+    def _gauge(self, name: str, text: str, labels: Sequence[str] = ()) -> Gauge:
+        return Gauge(name, text, labels, registry=self.registry)
 
     def _counter_of(self, status: int, error: str) -> Counter:
         return (self._errors if status >= 500 else self._refused).labels(error)
