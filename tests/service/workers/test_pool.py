@@ -147,8 +147,8 @@ async def test_who_leaves_in_the_moment_a_worker_is_handed_out_leaves_it_to_the_
     idle.put(link)
     first.cancel()
     assert await asyncio.wait_for(second, timeout=30) is link
-    link.close()
-    assert await link.ended() == "ended with status 0"
+    link.kill()  # it may be starting yet: asked to end, it would not do so in time
+    await link.ended()
 
 
 async def test_a_worker_yields_to_the_process_that_answers_clients(start: Start) -> None:
