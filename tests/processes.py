@@ -16,7 +16,8 @@ from pathlib import Path
 import httpx
 
 ROOT = Path(__file__).parents[1]
-START_SECONDS = 90
+START_SECONDS = 300
+"""Loading the model takes half a minute of a processor; a busy machine gives it a fifth of one."""
 
 TLS = ssl.create_default_context()
 """`verify=` of httpx: making one of its own takes it a twentieth of a second, TLS or not."""

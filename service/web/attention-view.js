@@ -76,7 +76,7 @@ export class AttentionView extends HTMLElement {
     this.table.replaceChildren();
     if (this.tableFold.open) this.#fillTable();
     this.overview.colours = coloursOf(this.frame);
-    this.#paint();
+    this.#light()();
     this.matrix.show(reading);
   }
 
@@ -166,18 +166,26 @@ export class AttentionView extends HTMLElement {
 
   // ------------------------------------------------------------------------------- painting
 
-  /** Everything that a choice changes. */
+  /** Lights a choice. What is said of it, measured and scrolled waits until the light is painted. */
   #paint() {
-    const { reading } = this;
-    if (!reading) return;
-    const sentence = paint(this);
-    this.#tell("attention-select", { ...this.chosen, isPinned: this.isPinned, sentence });
+    if (!this.reading) return;
+    const { chosen } = this;
+    const follow = this.#light();
+    requestAnimationFrame(() => setTimeout(() => this.chosen === chosen && follow()));
+  }
+
+  /** Returns what follows. */
+  #light() {
+    const [sentence, say] = paint(this);
     this.matrix.mark(this.chosen);
     this.probe.textContent = "";
     this.clearButton.disabled = this.chosen === null;
-    // Last, since these measure: so the browser lays out once.
-    if (this.chosen?.side === "summary") this.sourcePane.reveal(sentence);
-    this.overview.draw();
+    return () => {
+      say();
+      this.#tell("attention-select", { ...this.chosen, isPinned: this.isPinned, sentence });
+      if (this.chosen?.side === "summary") this.sourcePane.reveal(sentence);
+      this.overview.draw();
+    };
   }
 
   #tell(name, detail) {

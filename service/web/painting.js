@@ -3,8 +3,8 @@ import { ledgerOf } from "./furniture.js";
 import { amount, bestSentence, sayColumn, sayInner, sayRow } from "./saying.js";
 
 /**
- * Paints the choice of a view: words of the line, places of the text, or nothing, which is all.
- * Returns the sentence that it is about.
+ * Lights the choice of a view: words of the line, places of the text, or nothing, which is all.
+ * Returns the sentence that it is about, and what says it in words.
  */
 export function paint(view) {
   return view.chosen?.side === "source" ? paintColumn(view) : paintRow(view);
@@ -24,9 +24,11 @@ function paintRow(view) {
   sourcePane.light(values, scale);
   sourcePane.point(values.length ? best : null);
   view.overview.show(values, scale);
-  view.saying.textContent = last < 0 ? "The line is empty." : sayRow(reading, from, to, values);
-  view.ledger.replaceChildren(...ledgerOf(reading, from, to, values, scale));
-  return best;
+  const say = () => {
+    view.saying.textContent = last < 0 ? "The line is empty." : sayRow(reading, from, to, values);
+    view.ledger.replaceChildren(...ledgerOf(reading, from, to, values, scale));
+  };
+  return [best, say];
 }
 
 /** Which words of the line looked at some places; or where the encoder looked from them. */
@@ -44,9 +46,11 @@ function paintColumn(view) {
   sourcePane.point(places[from].sentence);
   if (inner) overview.show(values, scale);
   else overview.show(new Float32Array(places.length).fill(1, from, to + 1), 1);
-  view.saying.textContent = (inner ? sayInner : sayColumn)(reading, from, to, values);
-  view.ledger.textContent = `Full bar: ${amount(reading, scale)}`;
-  return places[from].sentence;
+  const say = () => {
+    view.saying.textContent = (inner ? sayInner : sayColumn)(reading, from, to, values);
+    view.ledger.textContent = `Full bar: ${amount(reading, scale)}`;
+  };
+  return [places[from].sentence, say];
 }
 
 /** The value of a full bar: the strongest one, or all that a row can have. */

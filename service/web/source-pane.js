@@ -137,12 +137,7 @@ export class SourcePane {
     if (!sentence || all <= view) return;
     const { top, tall } = this.boxOf(sentence);
     if (top >= this.top && top + tall <= this.top + view) return;
-    this.scrollTo(top - Math.min(Math.max(0, view - tall) / 2, view / 3));
-  }
-
-  scrollTo(top) {
-    const calm = window.matchMedia("(prefers-reduced-motion: reduce)").matches;
-    this.root.scrollTo({ top, behavior: calm ? "instant" : "smooth" });
+    this.root.scrollTop = top - Math.min(Math.max(0, view - tall) / 2, view / 3);
   }
 }
 

@@ -22,7 +22,7 @@ from tests.browser.answers import (
 )
 from tests.browser.conftest import watching
 from tests.browser.pictures import colour, has_colour, seen, tall
-from tests.browser.view import chosen, lit, place, said, word
+from tests.browser.view import chosen, lit, place, said, settle, word
 
 LONG = (
     TEXT
@@ -89,6 +89,7 @@ def test_a_polite_live_sentence_tells_of_the_choice(page: Page) -> None:
 def test_the_shares_elsewhere_and_on_the_end_mark_are_always_stated(page: Page) -> None:
     for index in range(6):
         word(page, index).hover()
+        settle(page)
         ledger = page.locator("attention-view .ledger").inner_text().replace("\u00a0", " ")
         assert re.search(
             r"\d % on lit words\s+(under 1|\d+) % elsewhere\s+4 % on the end mark", ledger
@@ -100,7 +101,7 @@ def test_a_full_bar_can_be_all_attention(page: Page) -> None:
     page.get_by_label("A full bar is").select_option("all")
     word(page, 0).hover()
     assert lit(page)["harbour"] == pytest.approx(0.6, abs=0.01)
-    assert "Full bar: 100" in page.locator("attention-view .ledger").inner_text()
+    expect(page.locator("attention-view .ledger")).to_contain_text("Full bar: 100")
     page.get_by_label("A full bar is").select_option("row")
 
 
@@ -150,15 +151,15 @@ def test_the_best_sentence_scrolls_into_view_and_the_strip_shows_it(page: Page) 
         " const word = lit.getBoundingClientRect();"
         " return word.top >= pane.top && word.bottom <= pane.bottom }"
     )
-    painted = (
-        "c => { const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
+    strongest = (
+        "const c = document.querySelector('attention-view').shadowRoot.querySelector('.overview');"
+        " const d = c.getContext('2d').getImageData(0, 0, c.width, c.height).data;"
         " const middle = (y) => d[4 * (y * c.width + (c.width >> 1)) + 3];"
         " const row = [...Array(c.height).keys()].map(middle);"
-        " return row.lastIndexOf(Math.max(...row.slice(2, -2))) / c.height }"
+        " const at = row.lastIndexOf(Math.max(...row.slice(2, -2))) / c.height;"
     )
-    strip = page.locator("attention-view canvas.overview")
-    assert strip.evaluate(painted) > 0.9
-    box = strip.bounding_box()
+    page.wait_for_function(f"() => {{ {strongest} return at > 0.9 }}")
+    box = page.locator("attention-view canvas.overview").bounding_box()
     assert box is not None
     page.mouse.click(box["x"] + 10, box["y"] + 2)
     page.wait_for_function(
@@ -166,7 +167,32 @@ def test_the_best_sentence_scrolls_into_view_and_the_strip_shows_it(page: Page) 
         ".querySelector('.source').scrollTop < 20"
     )
     word(page, 1).click()
-    assert strip.evaluate(painted) < 0.1
+    page.wait_for_function(f"() => {{ {strongest} return at < 0.1 }}")
+
+
+def test_a_choice_is_lit_at_once_and_followed_unless_another_comes(page: Page) -> None:
+    show(page, LONG, rows={0: {STOP_59: 0.9}, 1: {0: 0.9}})
+    at_once = page.evaluate(
+        """() => {
+          const view = document.querySelector("attention-view");
+          const source = view.shadowRoot.querySelector(".source");
+          window.told = [];
+          view.addEventListener("attention-select", ({ detail }) => window.told.push(detail.from));
+          window.tops = [];
+          source.addEventListener("scroll", () => window.tops.push(source.scrollTop));
+          view.select(0);
+          const lit = source.querySelector("[data-light]").textContent;
+          view.select(1);
+          return lit;
+        }"""
+    )
+    assert at_once == "59"
+    assert "looked mainly at “The”" in said(page)
+    page.wait_for_timeout(500)  # a smooth scroll would be under way
+    assert page.evaluate("[window.told, window.tops]") == [[1], []]
+    page.evaluate("document.querySelector('attention-view').select(0)")
+    page.wait_for_function("() => window.tops.length > 0")
+    assert "looked mainly at “59”" in said(page)
 
 
 def test_the_cut_of_a_long_text_is_drawn(page: Page) -> None:

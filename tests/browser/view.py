@@ -36,8 +36,17 @@ def lit(page: Page, pane: str = ".source") -> dict[str, float]:
     return found
 
 
+def settle(page: Page) -> None:
+    """Waits for what follows a choice, which is lit first."""
+    page.evaluate(
+        "() => new Promise((done) =>"
+        " requestAnimationFrame(() => setTimeout(() => setTimeout(done))))"
+    )
+
+
 def said(page: Page) -> str:
     """The live sentence, without what only steers it."""
+    settle(page)
     text = page.locator("attention-view .saying").inner_text()
     return re.sub("[\u2068\u2069]", "", text).replace("\u00a0", " ")
 
