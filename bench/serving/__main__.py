@@ -3,30 +3,21 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bench.machine import describe
-from bench.server import NotStarted, Server, end_in_order
-from bench.serving.measures import Cell, Load, closed_loop, median_cell, put_on
+from bench.server import NotStarted, end_in_order
+from bench.serving.comparison import Comparison
+from bench.serving.measures import median_cell
+from bench.serving.pace import Pace
 from bench.serving.plan import BRIEF, FULL, REHEARSAL, VIEWS, Plan
-from bench.serving.probes import (
-    Added,
-    LeftBehind,
-    added_latency,
-    answers_of,
-    difference,
-    left_behind,
-    padded_share,
-)
 from bench.serving.raw import Raw, RawEngines, raw_engines
-from bench.serving.systems import OURS, RIVALS, Setting, System, package_versions, serving
+from bench.serving.systems import OURS, RIVALS, System, package_versions
 from bench.serving.tables import (
     MOST_CLIENTS,
     Found,
@@ -37,121 +28,6 @@ from bench.serving.tables import (
 )
 from bench.texts import texts_of
 from service.workers.processors import available_processors
-
-_CHECKED = 6  # texts whose answers are compared
-
-
-@dataclass(kw_only=True)
-class Comparison:
-    """What is compared, and what has been seen so far."""
-
-    options: argparse.Namespace
-    plan: Plan
-    texts: Sequence[str]
-    directory: Path
-    settings: dict[str, Setting] = field(default_factory=dict)  # by package
-    missing: dict[str, str] = field(default_factory=dict)  # by label
-    seen: dict[tuple[str, str], dict[object, list[Cell]]] = field(
-        default_factory=lambda: defaultdict(lambda: defaultdict(list))
-    )
-    capacity: dict[str, float] = field(default_factory=dict)
-    expected: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # answers, by view
-    left_behind: dict[str, LeftBehind] = field(default_factory=dict)
-    added: Added | None = None
-    padded: float = 0.0
-
-    def requests(self, view: str) -> list[Mapping[str, Any]]:
-        """All texts."""
-        return [{"inputs": text, "attention": view} for text in self.texts]
-
-    @contextmanager
-    def started(self, system: System, setting: Setting) -> Iterator[Server]:
-        """The system, warm."""
-        found = serving(
-            system,
-            setting,
-            artifact=self.options.artifact,
-            workers=self.options.workers,
-            text=self.texts[0],
-            directory=self.directory,
-        )
-        with found as server:
-            warm_up = Load(clients=MOST_CLIENTS, seconds=self.plan.warm_up_s)
-            put_on(server, system, self.requests("none"), warm_up, 0)
-            yield server
-
-    def sweep(self, rival: System) -> None:
-        """Takes the rival's best batch setting, and prints all."""
-        load = closed_loop(MOST_CLIENTS, self.plan.seconds)
-        found = []
-        for setting in self.plan.settings(rival):
-            with self.started(rival, setting) as server:
-                cell = put_on(server, rival, self.requests("sources"), load, 0)
-            found.append((cell.per_s, setting))
-            print(f"| {rival.name} | {_shown(setting)} | {cell.per_s:.1f} |", flush=True)
-        self.settings[rival.package] = max(found, key=lambda pair: pair[0])[1]
-
-    def check(self, server: Server, system: System) -> None:
-        """Compares answers with ours, which come first.
-
-        Raises:
-            NotStarted: they differ.
-        """
-        for view in self.options.views:
-            requests = self.requests(view)[:_CHECKED]
-            answers = answers_of(server, system, requests)
-            expected = self.expected.setdefault(view, answers)
-            if place := difference(expected, answers):
-                raise NotStarted(f"its answers differ, {view}{place}")
-
-    def visit(self, system: System, number: int, raw: RawEngines, tokens: int) -> None:
-        """One round of one system."""
-        with self.started(system, self.settings.get(system.package, {})) as server:
-            if number == 0:
-                self.check(server, system)
-            for view in self.options.views:
-                if view in self.plan.views(system):
-                    self.measure(server, system, view, number)
-            if number == 0 and self.plan.leaves(system):
-                workers = self.options.workers
-                self.left_behind[system.label] = left_behind(server, system, self.texts, workers)
-            if number == 0 and system is OURS:
-                self.added = added_latency(
-                    server, raw, self.texts[: self.plan.timed_texts], self.plan.rounds
-                )
-                texts = self.texts
-                self.padded = padded_share(server, system, texts, MOST_CLIENTS, tokens)
-
-    def measure(self, server: Server, system: System, view: str, number: int) -> None:
-        """All loads of one view."""
-        seconds, patience_s = self.plan.seconds, self.plan.patience_s
-        seen = self.seen[system.label, view]
-        for clients in self.plan.clients(system, view):
-            load = closed_loop(clients, seconds)
-            cell = put_on(server, system, self.requests(view), load, number)
-            seen[clients].append(_noted(cell, system, view, f"{clients} clients"))
-        # At least what one answer in the window would be: a rate of 0 is no load.
-        self.capacity.setdefault(view, max(seen[MOST_CLIENTS][0].per_s, 1 / seconds))
-        for share in self.plan.shares(system, view):
-            rate = share * self.capacity[view]
-            load = Load(rate=rate, seconds=seconds + patience_s, patience_s=patience_s)
-            cell = put_on(server, system, self.requests(view), load, number)
-            seen[share].append(_noted(cell, system, view, f"{share:.0%} of capacity"))
-
-    def ranked(self) -> list[str]:
-        """Labels of those measured so far, who answered most at 32 clients in any view first."""
-        most: dict[str, float] = defaultdict(float)
-        for (label, view), loads in self.seen.items():
-            answered = median_cell(loads[MOST_CLIENTS]).per_s / self.capacity[view]
-            most[label] = max(most[label], answered)
-        return sorted(most, key=lambda label: -most[label])
-
-
-def _noted(cell: Cell, system: System, view: str, load: str) -> Cell:
-    """Says it at once, beside the tables: whatever becomes of the run, it is known."""
-    figures = " ".join(f"{name}={value:.3g}" for name, value in asdict(cell).items())
-    print(f"{system.label}, {view}, {load}: {figures}", file=sys.stderr, flush=True)
-    return cell
 
 
 def main() -> int:
@@ -168,10 +44,16 @@ def main() -> int:
         flush=True,
     )
     with tempfile.TemporaryDirectory() as name, _raw(options) as raw:
-        comparison = Comparison(options=options, plan=plan, texts=texts, directory=Path(name))
+        pace = Pace(raw, texts)
+        comparison = Comparison(
+            options=options, plan=plan, texts=texts, directory=Path(name), raw=raw, pace=pace
+        )
         rivals = [one for one in RIVALS if not options.only or one.package in options.only]
-        best = _best_batch(raw, texts, plan.batches)
-        print("\n| rival | batch setting | 1/s at 32 clients |\n| --- | --- | --- |", flush=True)
+        best = _best_batch(comparison)
+        print(
+            "\n| rival | batch setting | 1/s at 32 clients | machine's speed | 1/s at its first |"
+        )
+        print("| --- | --- | --- | --- | --- |", flush=True)
         for rival in rivals:
             _try(comparison, rival.name, lambda rival=rival: comparison.sweep(rival))
         rivals = [one for one in rivals if one.package in comparison.settings]
@@ -187,10 +69,10 @@ def main() -> int:
                     comparison,
                     system.label,
                     lambda system=system, number=number: comparison.visit(
-                        system, number, raw, best.tokens
+                        system, number, best.tokens
                     ),
                 )
-            raws.append(raw.batched(texts, best.batch))
+            raws.append(_raw_of(comparison, best.batch))
     _report(comparison, _median_raw(raws), rivals, own)
     return 0
 
@@ -222,15 +104,21 @@ def _raw(options: argparse.Namespace) -> AbstractContextManager[RawEngines]:
     return raw_engines(options.artifact, options.workers)
 
 
-def _best_batch(raw: RawEngines, texts: Sequence[str], batches: Sequence[int]) -> Raw:
+def _best_batch(comparison: Comparison) -> Raw:
     print("| raw batch of | texts / s | CPU ms a text |\n| --- | --- | --- |")
     found = []
-    raw.batched(texts, batches[-1])  # warms up
-    for batch in batches:
-        one = raw.batched(texts, batch)
+    for batch in comparison.plan.batches:
+        one = _raw_of(comparison, batch)
         print(f"| {batch} | {one.per_s:.1f} | {one.cpu_ms:.1f} |", flush=True)
         found.append(one)
     return max(found, key=lambda one: one.per_s)
+
+
+def _raw_of(comparison: Comparison, batch: int) -> Raw:
+    """All texts through the engine itself, at the machine's first speed."""
+    raw, texts = comparison.raw, comparison.texts
+    found, speed = comparison.pace.during(lambda: raw.batched(texts, batch))
+    return replace(found, per_s=found.per_s / speed.wall, cpu_ms=found.cpu_ms * speed.cpu)
 
 
 def _try(comparison: Comparison, label: str, work: Any) -> None:
@@ -253,10 +141,6 @@ def _rotated(systems: Sequence[System], number: int) -> list[System]:
 def _median_raw(raws: Sequence[Raw]) -> Raw:
     by_speed = sorted(raws, key=lambda one: one.per_s)
     return by_speed[len(by_speed) // 2]
-
-
-def _shown(setting: Setting) -> str:
-    return ", ".join(f"{name} {value}" for name, value in setting.items())
 
 
 def _report(

@@ -6,11 +6,12 @@ import json
 import math
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from statistics import median
 from typing import Any
 
 from bench.server import ROOT, Server
+from bench.serving.pace import Speed
 from bench.serving.systems import ENVIRONMENT, System
 
 TIMEOUT_HEADER = "X-Request-Timeout-Ms"
@@ -39,6 +40,9 @@ class Cell:
     """What a load saw; NaN where nothing of the kind happened."""
 
     per_s: float  # answers of 200 in the window
+    even_per_s: float  # the same, and the processor time, had the machine kept its first speed
+    even_cpu_ms: float
+    speed: float  # of the machine meanwhile, over its first
     p50_ms: float
     p99_ms: float
     cpu_ms: float  # of the server, a request answered with 200
@@ -48,6 +52,15 @@ class Cell:
     refused: float  # shares of all requests
     left: float
     broken: float
+
+    def at(self, speed: Speed) -> Cell:
+        """The same, seen while the machine had a speed."""
+        return replace(
+            self,
+            even_per_s=self.per_s / speed.wall,
+            even_cpu_ms=self.cpu_ms * speed.cpu,
+            speed=speed.wall,
+        )
 
 
 def put_on(
@@ -103,11 +116,16 @@ def cell_of(seen: Mapping[str, Any], load: Load, cpu_s: float) -> Cell:
     counts: dict[str, int] = seen["counts"]
     total = max(1, sum(counts.values()))
     refused = sum(n for name, n in counts.items() if name not in ("200", "left", "broken"))
+    per_s = len(inside) / (ended - began) if inside else 0.0
+    cpu_ms = 1000 * cpu_s / counts["200"] if counts.get("200") else float("nan")
     return Cell(
-        per_s=len(inside) / (ended - began) if inside else 0.0,
+        per_s=per_s,
+        even_per_s=per_s,
+        even_cpu_ms=cpu_ms,
+        speed=1.0,
         p50_ms=percentile(inside, 50),
         p99_ms=percentile(inside, 99),
-        cpu_ms=1000 * cpu_s / counts["200"] if counts.get("200") else float("nan"),
+        cpu_ms=cpu_ms,
         refusal_p50_ms=percentile(seen["refusals"], 50),
         refusal_p99_ms=percentile(seen["refusals"], 99),
         late_p99_ms=percentile(seen["late"], 99),

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import math
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from bench.serving.answers import body_of, encoded, plain
 from bench.serving.measures import Cell, Load, cell_of, closed_loop, median_cell, percentile
+from bench.serving.pace import Pace, Speed
 from bench.serving.plan import BRIEF, FULL, REHEARSAL, VIEWS, Plan
 from bench.serving.probes import Added, LeftBehind, difference, server_timing
 from bench.serving.raw import Raw
@@ -34,6 +36,9 @@ from tests.service.conftest import TEXT, FakePredictor
 NAN = float("nan")
 CELL = Cell(
     per_s=10.0,
+    even_per_s=10.0,
+    even_cpu_ms=20.0,
+    speed=1.0,
     p50_ms=5.0,
     p99_ms=9.0,
     cpu_ms=20.0,
@@ -44,6 +49,11 @@ CELL = Cell(
     left=0.0,
     broken=0.0,
 )
+
+
+def rate(per_s: float) -> Cell:
+    """While the machine kept its speed."""
+    return replace(CELL, per_s=per_s, even_per_s=per_s)
 
 
 def seen(**changes: Any) -> dict[str, Any]:
@@ -110,6 +120,57 @@ def test_medians_leave_out_rounds_without_a_figure() -> None:
     assert math.isnan(middle.refusal_p99_ms)
 
 
+def test_the_machines_speed_is_taken_out_of_a_cell() -> None:
+    cell = CELL.at(Speed(wall=0.5, cpu=0.4))
+    assert (cell.per_s, cell.even_per_s, cell.speed) == (10.0, 20.0, 0.5)
+    assert (cell.cpu_ms, cell.even_cpu_ms) == (20.0, pytest.approx(8.0))
+
+
+class FakeEngines:
+    """Whose every look at the machine's speed is told beforehand, the first of them a warm-up."""
+
+    def __init__(self, *speeds: float) -> None:
+        self.speeds = [*speeds]
+        self.asked: list[list[str]] = []
+
+    def batched(self, texts: Sequence[str], batch: int) -> Raw:
+        self.asked.append([*texts])
+        speed = self.speeds.pop(0)
+        return Raw(batch=batch, per_s=8 * speed, cpu_ms=100 / speed, tokens=1)
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
+    now = [100.0]
+    monkeypatch.setattr("bench.serving.pace.time.monotonic", lambda: now[0])
+
+    def goes_on(seconds: float) -> None:
+        now[0] += seconds
+
+    return goes_on
+
+
+def test_speed_is_that_before_and_after_over_the_first(clock: Callable[[float], None]) -> None:
+    engines = FakeEngines(9.0, 1.0, 0.5, 1.5, 2.0)
+    pace = Pace(engines, [str(n) * n for n in range(1, 100)])
+    clock(60)
+    found, speed = pace.during(lambda: clock(20) or "found")
+    assert found == "found"
+    assert speed.wall == pytest.approx(1.0)
+    assert speed.cpu == pytest.approx(2 * 100 / (100 / 0.5 + 100 / 1.5))
+    assert pace.now() == 1.5  # a look that is fresh is not taken again
+    clock(2)
+    assert pace.now() == 2.0
+    assert {len(texts) for texts in engines.asked} == {16}
+    assert len({str(texts) for texts in engines.asked}) == 1
+
+
+def test_a_few_texts_are_enough_to_tell_a_speed() -> None:
+    engines = FakeEngines(1.0, 1.0)
+    assert Pace(engines, ["a", "b"]).now() == 1.0
+    assert engines.asked[0] == ["a", "b"]
+
+
 def test_answers_differ_where_they_do() -> None:
     ours = {"summary": "A", "attention": [{"weight": 0.5}]}
     assert difference(ours, {"summary": "A", "attention": [{"weight": 0.50001}]}) is None
@@ -161,8 +222,8 @@ def test_every_rival_has_settings_to_choose_from() -> None:
 @pytest.fixture
 def found() -> Found:
     loads = dict.fromkeys([*CLIENTS, *SHARES], CELL)
-    slower = {load: replace(cell, per_s=8.0) for load, cell in loads.items()}
-    faster = {count: replace(CELL, per_s=12.5) for count in CLIENTS}
+    slower = dict.fromkeys(loads, rate(8.0))
+    faster = dict.fromkeys(CLIENTS, rate(12.5))
     return Found(
         cells={("ours", "none"): loads, ("slow", "none"): slower, ("fast", "none"): faster},
         missing={"gone": "not measured: it ended"},
@@ -183,6 +244,21 @@ def test_the_best_rival_is_the_one_that_answers_most(found: Found) -> None:
     assert best_of(found.cells, ["gone"], "none")[0] is None
 
 
+def test_claims_hold_at_one_speed_of_the_machine(found: Found) -> None:
+    """All of ours were measured while it had half its speed."""
+    slow = {
+        load: cell.at(Speed(wall=0.5, cpu=0.5))
+        for load, cell in found.cells["ours", "none"].items()
+    }
+    found = replace(found, cells={**found.cells, ("ours", "none"): slow})
+    table = claims_table(found, ["none"])
+    assert "| CPU a request at 32 clients over raw | 0.62 |" in table
+    assert "| throughput over raw | 1.67 |" in table
+    assert "the best rival with orjson, none (slow) | 2.50 |" in table
+    assert "| goodput at 200 % over capacity | 1.00 |" in table
+    assert "| ours | **" in closed_table(found, "none")
+
+
 def test_claims_are_ratios_and_say_where_a_rival_wins(found: Found) -> None:
     table = claims_table(found, ["none"])
     assert "| CPU a request at 32 clients over raw | 1.25 | ≤ 1.30 |" in table
@@ -193,7 +269,7 @@ def test_claims_are_ratios_and_say_where_a_rival_wins(found: Found) -> None:
 
 
 def test_nothing_is_claimed_over_a_rival_that_answered_nothing(found: Found) -> None:
-    silent = {load: replace(cell, per_s=0.0) for load, cell in found.cells["slow", "none"].items()}
+    silent = dict.fromkeys(found.cells["slow", "none"], rate(0.0))
     found = replace(found, cells={**found.cells, ("slow", "none"): silent})
     assert "the best rival with orjson, none (slow) | – |" in claims_table(found, ["none"])
 
@@ -244,7 +320,7 @@ def test_every_row_of_a_table_is_as_wide_as_its_head(found: Found) -> None:
 def test_what_was_not_measured_has_no_figure_and_wins_nothing(found: Found) -> None:
     cells = {
         ("ours", "none"): found.cells["ours", "none"],
-        ("fast", "none"): {CLIENTS[-1]: replace(CELL, per_s=12.5), SHARES[-1]: CELL},
+        ("fast", "none"): {CLIENTS[-1]: rate(12.5), SHARES[-1]: CELL},
     }
     found = replace(found, cells=cells)
     assert "| fast | – | – | **12.5** |" in closed_table(found, "none")
