@@ -1,12 +1,12 @@
 """Time of `<attention-view>` in a real Chromium: `python -m bench.attention_view`.
 
-A text of 1,024 words and a line of 32 are given to the element, then the pointer goes over each
-word of the line: first as a hand does, resting on each, then as fast as can be drawn, a word a
-frame, where each paint waits for the one before it. The element lights first, and says, counts and
-scrolls once that is painted: this is taken too, where the pointer rests. Taken are milliseconds by
-the clock, and those that the page's main thread had the processor, which other work on the machine
-does not lengthen much. No model, no service: the files and an invented answer. CHROMIUM names the
-browser.
+A text of 1,024 words, 16 a sentence, and a line of 32 are given to the element, then the pointer
+goes over each word of the line: first as a hand does, resting on each, then as fast as can be
+drawn, a word a frame, where each paint waits for the one before it. The element lights first, and
+says, counts and scrolls once that is painted: this is taken too, where the pointer rests. Taken are
+milliseconds by the clock, and those that the page's main thread had the processor, which other work
+on the machine does not lengthen much. No model, no service: the files and an invented answer.
+CHROMIUM names the browser.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def invented(places: int, words: int) -> dict[str, Any]:
     """A text and an answer, the weights of each row falling off from a few peaks."""
     numbers = random.Random(0)  # noqa: S311 - no secrets
     text = ". ".join(
-        " ".join(f"word{sentence * 16 + place}" for place in range(16))
+        " ".join(f"word{sentence * 16 + place}" for place in range(16)).capitalize()
         for sentence in range(places // 16)
     )
     summary = " ".join(f"word{numbers.randrange(places)}" for _ in range(words))

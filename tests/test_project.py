@@ -192,6 +192,14 @@ def test_the_project_has_the_version_of_the_service() -> None:
         assert tomllib.load(file)["project"]["version"] == VERSION
 
 
+def test_what_coverage_leaves_out_is_there_and_known_in_whatever_folder() -> None:
+    """A process that began in another folder would report the files as never run."""
+    with (ROOT / "pyproject.toml").open("rb") as file:
+        patterns = tomllib.load(file)["tool"]["coverage"]["run"]["omit"]
+    assert all(pattern.startswith("*/") for pattern in patterns)
+    assert all((ROOT / pattern.removeprefix("*/")).is_file() for pattern in patterns)
+
+
 def test_make_serve_passes_the_address_on() -> None:
     command = run("make", "-n", "serve", "HOST=0.0.0.0", "PORT=9000").stdout
     assert "SUMMARIZER_HOST='0.0.0.0' SUMMARIZER_PORT='9000'" in command
