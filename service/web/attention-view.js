@@ -166,12 +166,11 @@ export class AttentionView extends HTMLElement {
 
   // ------------------------------------------------------------------------------- painting
 
-  /** Lights a choice. What is said of it, measured and scrolled waits until the light is painted. */
+  /** Lights a choice. What is said, measured and scrolled waits until that is painted. */
   #paint() {
     if (!this.reading) return;
-    const { chosen } = this;
     const follow = this.#light();
-    requestAnimationFrame(() => setTimeout(() => this.chosen === chosen && follow()));
+    requestAnimationFrame(() => setTimeout(() => this.follow === follow && follow()));
   }
 
   /** Returns what follows. */
@@ -180,12 +179,12 @@ export class AttentionView extends HTMLElement {
     this.matrix.mark(this.chosen);
     this.probe.textContent = "";
     this.clearButton.disabled = this.chosen === null;
-    return () => {
+    return (this.follow = () => {
       say();
       this.#tell("attention-select", { ...this.chosen, isPinned: this.isPinned, sentence });
       if (this.chosen?.side === "summary") this.sourcePane.reveal(sentence);
       this.overview.draw();
-    };
+    });
   }
 
   #tell(name, detail) {

@@ -195,6 +195,24 @@ def test_a_choice_is_lit_at_once_and_followed_unless_another_comes(page: Page) -
     assert "looked mainly at “59”" in said(page)
 
 
+def test_what_follows_a_choice_is_not_said_of_the_next_answer(page: Page) -> None:
+    show(page, **SHOWN)
+    page.evaluate(
+        """() => {
+          const view = document.querySelector("attention-view");
+          const { reading, prediction } = view;
+          const { attention } = prediction;
+          const weights = attention.weights.map((row) => row.map((_, at) => Number(at === 0)));
+          view.clear();
+          view.data = {
+            text: reading.text, prediction: { ...prediction, attention: { ...attention, weights } },
+          };
+        }"""
+    )
+    assert said(page).startswith("The whole line: looked mainly at “The” (100 %)")
+    show(page, **SHOWN)
+
+
 def test_the_cut_of_a_long_text_is_drawn(page: Page) -> None:
     end = TEXT.index(" Tickets")
     spans = [span for span in words_of(TEXT) if span[1] <= end]
