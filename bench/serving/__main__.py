@@ -159,7 +159,6 @@ def _report(
         with_orjson=[one.label for one in rivals],
         with_own=[one.label for one in own],
         raw=raw,
-        capacity=comparison.capacity,
         added=comparison.added,
         left_behind=comparison.left_behind,
         padded=comparison.padded,
@@ -169,7 +168,8 @@ def _report(
     for view in comparison.options.views:
         print(f"\n### attention: {view}\n")
         print(closed_table(found, view))
-        print(f"\nOpen loop; 100 % is {comparison.capacity[view]:.1f} requests/s\n")
+        capacity = f"{comparison.capacity[view]:.1f} requests/s at the machine's first speed"
+        print(f"\nOpen loop; 100 % is {capacity}\n")
         print(open_table(found, view))
     print("\n### left behind\n\n" + left_table(found))
     print("\n### claims\n\n" + claims_table(found, comparison.options.views))

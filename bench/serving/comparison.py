@@ -23,6 +23,7 @@ from bench.serving.probes import (
     difference,
     left_behind,
     padded_share,
+    until_quiet,
 )
 from bench.serving.raw import RawEngines
 from bench.serving.systems import OURS, Setting, System, serving
@@ -70,6 +71,7 @@ class Comparison:
         with found as server:
             warm_up = Load(clients=MOST_CLIENTS, seconds=self.plan.warm_up_s)
             put_on(server, system, self.requests("none"), warm_up, 0)
+            until_quiet(server)
             yield server
 
     def sweep(self, rival: System) -> None:
@@ -131,10 +133,18 @@ class Comparison:
             seen[share].append(_noted(cell, system, view, f"{share:.0%} of capacity"))
 
     def put_on(self, server: Server, system: System, view: str, load: Load, number: int) -> Cell:
-        """Puts a load on a server, between two looks at the machine's speed."""
-        cell, speed = self.pace.during(
-            lambda: put_on(server, system, self.requests(view), load, number)
-        )
+        """Puts a load on a server, between two looks at the machine's speed.
+
+        The second waits until the server has ended what clients that left have begun: its own work
+        is no slowness of the machine.
+        """
+
+        def seen() -> Cell:
+            cell = put_on(server, system, self.requests(view), load, number)
+            until_quiet(server)
+            return cell
+
+        cell, speed = self.pace.during(seen)
         return cell.at(speed)
 
     def ranked(self) -> list[str]:

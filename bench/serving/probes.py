@@ -74,7 +74,7 @@ def left_behind(server: Server, system: System, texts: Sequence[str], workers: i
     counted = not system.package
     run_clients(server, system, requests, load)
     cpu_s, batches = server.cpu_s, metric(server, _BATCHES) if counted else 0
-    _until_quiet(server)
+    until_quiet(server)
     after = metric(server, _BATCHES) if counted else 0
     return LeftBehind(
         cpu_s=server.cpu_s - cpu_s,
@@ -165,7 +165,7 @@ def server_timing(header: str) -> dict[str, float]:
     return {name: float(milliseconds) for name, _, milliseconds in parts}
 
 
-def _until_quiet(server: Server) -> None:
+def until_quiet(server: Server) -> None:
     """Returns once it has done next to nothing for half a second."""
     deadline = time.monotonic() + _MOST_S
     before = server.cpu_s

@@ -31,7 +31,6 @@ class Found:
     with_orjson: Sequence[str]  # labels of rivals
     with_own: Sequence[str]
     raw: Raw
-    capacity: Mapping[str, float]  # by view
     added: Added
     left_behind: Mapping[str, LeftBehind]
     padded: float
