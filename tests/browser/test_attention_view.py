@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 
 import pytest
@@ -18,9 +19,10 @@ from tests.browser.answers import (
     answer,
     show,
     use,
+    without_explanations,
     words_of,
 )
-from tests.browser.conftest import watching
+from tests.browser.conftest import FLAGS, watching
 from tests.browser.pictures import colour, has_colour, seen, tall
 from tests.browser.view import chosen, lit, place, said, settle, word
 
@@ -168,6 +170,62 @@ def test_the_best_sentence_scrolls_into_view_and_the_strip_shows_it(page: Page) 
     )
     word(page, 1).click()
     page.wait_for_function(f"() => {{ {strongest} return at < 0.1 }}")
+
+
+def test_the_text_scrolls_where_it_is_pointed_at_or_focused_and_else_is_cut_off(
+    page: Page,
+) -> None:
+    show(page, LONG, rows={})
+    page.mouse.move(5, 5)  # away from the button, in whose place the text is now
+    source = page.locator("attention-view .source")
+    word(page, 0).focus()
+    before = place(page, 3).bounding_box()
+    expect(source).to_have_css("overflow", "hidden")
+    source.hover()
+    expect(source).to_have_css("overflow-y", "auto")
+    assert place(page, 3).bounding_box() == before
+    page.mouse.wheel(0, 400)
+    page.wait_for_function(
+        "() => document.querySelector('attention-view').shadowRoot"
+        ".querySelector('.source').scrollTop === 400"
+    )
+    page.mouse.move(5, 5)
+    expect(source).to_have_css("overflow-y", "hidden")
+    assert source.evaluate("s => s.scrollTop") == 400
+    place(page, 3).focus()
+    expect(source).to_have_css("overflow-y", "auto")
+
+
+def test_a_scroll_bar_that_is_held_scrolls_beside_the_text_too(browser: Browser, port: int) -> None:
+    with (
+        browser.browser_type.launch(
+            executable_path=os.environ["CHROMIUM"],
+            args=FLAGS,
+            ignore_default_args=["--hide-scrollbars"],
+        ) as with_bars,
+        watching(with_bars, port) as watched,
+    ):
+        page = watched.page
+        without_explanations(page)
+        watched.open("/")
+        show(page, LONG, rows={})
+        source = page.locator("attention-view .source")
+        width = source.evaluate("s => s.clientWidth")
+        source.scroll_into_view_if_needed()
+        box = source.bounding_box()
+        assert box is not None
+        right, top = box["x"] + box["width"], box["y"]
+        source.hover()
+        assert source.evaluate("s => s.clientWidth") == width  # its room is kept
+        page.mouse.move(right - 7, top + 30)
+        page.mouse.down()
+        page.mouse.move(right + 80, top + 60, steps=3)
+        first = source.evaluate("s => s.scrollTop")
+        page.mouse.move(right + 80, top + 120, steps=3)
+        assert 0 < first < source.evaluate("s => s.scrollTop")
+        page.mouse.up()
+        page.mouse.move(5, 5)
+        expect(source).to_have_css("overflow-y", "hidden")
 
 
 def test_a_choice_is_lit_at_once_and_followed_unless_another_comes(page: Page) -> None:
