@@ -65,7 +65,7 @@ bench-attention: ## Time and memory of full and windowed attention
 
 # What is compared with is installed beside .venv, not into it. docs/benchmarks.md has the figures.
 .PHONY: bench-serving
-bench-serving: ## Compare the service with FastAPI, LitServe, BentoML, mosec and Ray Serve (ARGS=--brief: under an hour)
+bench-serving: ## Compare the service with FastAPI, LitServe, BentoML, mosec and Ray Serve (ARGS=--brief: an hour or two)
 	@scripts/set-up-bench bench bench-bentoml
 	@$(python) -m bench.serving $(ARGS)
 

@@ -87,7 +87,7 @@ def _options() -> argparse.Namespace:
     add("--views", nargs="+", choices=VIEWS, default=list(VIEWS))
     add("--only", nargs="*", help="packages of the rivals; none at all: ours alone")
     plans = parser.add_mutually_exclusive_group()
-    brief = "under an hour on two cores; it prints what it leaves out"
+    brief = "an hour or two on two cores; it prints what it leaves out"
     plans.add_argument("--brief", dest="plan", action="store_const", const=BRIEF, help=brief)
     quick = "a rehearsal: its figures mean nothing"
     plans.add_argument("--quick", dest="plan", action="store_const", const=REHEARSAL, help=quick)

@@ -1,4 +1,4 @@
-"""What of the comparison is done: all of it, what fits into an hour, or a rehearsal."""
+"""What of the comparison is done: all of it, what fits into an hour or two, or a rehearsal."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Plan:
 
 
 class Brief(Plan):
-    """Under an hour: the same figures for ours, fewer of the rivals, only of the best thrice."""
+    """An hour or two: the same figures for ours, fewer of the rivals, only of the best thrice."""
 
     def settings(self, rival: System) -> Sequence[Setting]:
         """The first, the middle and the last: without batches, small and large ones."""
@@ -101,7 +101,7 @@ class Brief(Plan):
     def told(self) -> str:
         """What is left out, for the head of the report."""
         return (
-            "reduced to less than an hour: sweeps try three settings a rival; rivals get "
+            "reduced, to take an hour or two: sweeps try three settings a rival; rivals get "
             f"{MOST_CLIENTS} clients for each view, 1 and 8 clients and the open loop at "
             f"{SHARES[-1]:.0%} for {_MAIN} alone, their own JSON for matrices alone; after the "
             f"first round only the {_LEADERS} best rivals, and the best with its own JSON, are "
