@@ -2,10 +2,11 @@
 
 A text of 1,024 words, 16 a sentence, and a line of 32 are given to the element, then the pointer
 goes over each word of the line: first as a hand does, resting on each, then as fast as can be
-drawn, a word a frame, where each paint waits for the one before it. The element lights first, and
-says, counts and scrolls once that is painted: this is taken too, where the pointer rests. Taken are
-milliseconds by the clock, and those that the page's main thread had the processor, which other work
-on the machine does not lengthen much. No model, no service: the files and an invented answer.
+drawn, a word a frame, where each paint waits for the one before it; and over some words of the
+text, which light those of the line. The element lights first, and says, counts and scrolls once
+that is painted: this is taken too, where the pointer rests. Taken are milliseconds by the clock,
+and those that the page's main thread had the processor, which other work on the machine does not
+lengthen much. No model, no service: the files and an invented answer.
 CHROMIUM names the browser.
 """
 
@@ -51,14 +52,20 @@ RENDER = (
 }"""
 )
 REST_MS = 100
+HOVERS = (  # name, where, one word of so many, and how long the pointer rests on it
+    ("hover", ".line", 1, REST_MS),
+    ("hover, a word a frame", ".line", 1, 0),
+    ("hover in the text", ".source", 32, REST_MS),
+)
 # In a frame's callback, which is where a browser hands out what the pointer does: style, layout and
 # paint follow in the same frame, and then the message.
 HOVER = (
-    "async ([repeats, rest]) => {"
+    "async ([side, every, repeats, rest]) => {"
     + AFTER_PAINT
     + """
   const view = document.querySelector("attention-view");
-  const words = [...view.shadowRoot.querySelectorAll(".line .word")];
+  const all = [...view.shadowRoot.querySelectorAll(`${side} .word`)];
+  const words = all.filter((_, index) => index % every === 0);
   const found = { worked: [], painted: [], followed: [] };
   const channel = new MessageChannel();
   for (let round = 0; round < repeats; round += 1)
@@ -142,9 +149,10 @@ def measure(page: Page, data: dict[str, Any], repeats: int) -> dict[str, list[fl
         renders.append(page.evaluate(RENDER, data))
         renders_busy.append(busy_ms() - before)
     found = {"render: clock, to the paint": renders, "render: processor": renders_busy}
-    for name, rest in (("hover", REST_MS), ("hover, a word a frame", 0)):
+    for name, side, every, rest in HOVERS:
+        page.locator(f"attention-view {side}").hover()
         before = busy_ms()
-        hovers = page.evaluate(HOVER, [repeats, rest])
+        hovers = page.evaluate(HOVER, [side, every, repeats, rest])
         found |= {
             f"{name}: clock, script": hovers["worked"],
             f"{name}: clock, to the light's paint": hovers["painted"],

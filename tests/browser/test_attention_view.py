@@ -189,7 +189,11 @@ def test_the_text_scrolls_where_it_is_pointed_at_or_focused_and_else_is_cut_off(
         "() => document.querySelector('attention-view').shadowRoot"
         ".querySelector('.source').scrollTop === 400"
     )
+    source.hover(position={"x": 4, "y": 60})  # beside the words, where a drag marks text
+    page.mouse.down()
     page.mouse.move(5, 5)
+    expect(source).to_have_css("overflow-y", "auto")
+    page.mouse.up()
     expect(source).to_have_css("overflow-y", "hidden")
     assert source.evaluate("s => s.scrollTop") == 400
     place(page, 3).focus()
@@ -209,7 +213,9 @@ def test_a_scroll_bar_that_is_held_scrolls_beside_the_text_too(browser: Browser,
         without_explanations(page)
         watched.open("/")
         show(page, LONG, rows={})
+        page.mouse.move(5, 5)
         source = page.locator("attention-view .source")
+        expect(source).to_have_css("overflow", "hidden")
         width = source.evaluate("s => s.clientWidth")
         source.scroll_into_view_if_needed()
         box = source.bounding_box()
