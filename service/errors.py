@@ -137,7 +137,7 @@ class Overloaded(ServiceError):
 
 
 class DeadlineUnmeetable(Overloaded):
-    """So much work is waiting that the answer would come after the request's deadline."""
+    """So much work is, or was, waiting that the answer would come after the request's deadline."""
 
     name, title = "deadline-unmeetable", "Deadline can't be met"
 

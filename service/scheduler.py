@@ -107,7 +107,8 @@ class Scheduler(Generic[Payload, Result]):
 
         Raises:
             Overloaded: too many works wait.
-            DeadlineUnmeetable: so much waits that the deadline would pass, as predicted.
+            DeadlineUnmeetable: so much waits that the deadline would pass, as predicted; or, in the
+                queue, that it would even if this ran now and alone.
             DeadlinePassed: it has passed.
             NotReady: `drain` was called.
             Exception: what `run` raised for one of the works, or returned in its place.
@@ -203,14 +204,12 @@ class Scheduler(Generic[Payload, Result]):
             self._admission.check_joined(joined, left_s, queue=self._queue, under_way=calls)
 
     def _expire(self, now: float) -> None:
-        """Answers the clients whose deadline has passed; what only they wanted is not run."""
-        for ticket in self._queue.late(now):
-            error = DeadlinePassed(
-                "the time for this request was over before its turn came",
-                retry_after_s=self.predicted_wait_s(),
-            )
-            ticket.refuse(error)
-            self._withdraw(ticket, self._observer.missed)
+        """Answers the clients who wait in vain; what only they wanted is not run."""
+        for ticket, deadline in self._queue.late(now, self._rate.of_one):
+            if deadline <= now or len(self._queue) > 1:  # else in nobody's way, and rates may err
+                known = self._queue.cost + self._calls.cost
+                ticket.refuse(self._admission.waited_in_vain(deadline - now, known))
+                self._withdraw(ticket, self._observer.missed)
 
     def _withdraw(self, ticket: Ticket[Result], tell: Callable[[int], None]) -> None:
         """Ends a client's waiting, and tells how many works left the queue by that."""

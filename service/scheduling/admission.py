@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from service.errors import DeadlineUnmeetable, Overloaded
+from service.errors import DeadlinePassed, DeadlineUnmeetable, Overloaded, ServiceError
 from service.scheduling.batch_choice import BatchRule, Work
 from service.scheduling.drain_rate import DrainRate
 from service.scheduling.work_queue import Entry, WorkQueue
@@ -105,3 +105,19 @@ class Admission:
                 f"and the request has {left_s:.1f} s",
                 retry_after_s=needed_s,  # it may be in the cache then
             )
+
+    def waited_in_vain(self, left_s: float, known: float) -> ServiceError:
+        """What a client is told whose turn has not come, and would now come too late.
+
+        Args:
+            left_s: Seconds until its deadline; 0 or less once it is over.
+            known: Cost of all that waits and is under way.
+        """
+        retry_after_s = self._rate.seconds(known)
+        if left_s <= 0:
+            return DeadlinePassed(
+                "the time for this request was over before its turn came", retry_after_s
+            )
+        return DeadlineUnmeetable(
+            f"the request has {left_s:.1f} s left, and by itself would take longer", retry_after_s
+        )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Generic
 
@@ -54,6 +53,6 @@ class NextBatch(Generic[Payload, Result]):
         return members
 
     def _affordable(self, entry: Entry[Payload, Result]) -> float:
-        """The cost of a call that would meet this entry's deadline; infinite if none would."""
+        """The cost of a call that would meet this entry's deadline, if only alone."""
         most = (entry.deadline - self._clock()) * self._rate.of_one / self._margin
-        return most if most >= entry.cost else math.inf
+        return max(most, entry.cost)

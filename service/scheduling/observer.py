@@ -43,7 +43,7 @@ class SchedulerObserver(Protocol):
         ...
 
     def missed(self, texts: int) -> None:
-        """So many texts left the queue without being run, since their deadline passed."""
+        """So many texts left the queue without being run, since their deadline passed or would."""
         ...
 
 

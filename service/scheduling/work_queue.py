@@ -142,7 +142,16 @@ class WorkQueue(Generic[Payload, Result]):
         self.remove(gone)
         return gone
 
-    def late(self, now: float) -> list[Ticket[Result]]:
-        """The clients behind these works whose deadline is not after `now`."""
-        found = {ticket: None for entry in self for ticket in entry.tickets}
-        return [t for t in found if t.deadline is not None and t.deadline <= now]
+    def late(self, now: float, rate: float) -> list[tuple[Ticket[Result], float]]:
+        """The clients who can't be answered in time any more, and their deadlines, the first first.
+
+        Args:
+            now: In seconds, on the clock of the deadlines.
+            rate: Cost per second; even alone and at once, one of their works would end too late.
+        """
+        found: dict[Ticket[Result], float] = {}
+        for entry in self:
+            for ticket in entry.tickets:
+                if ticket.deadline is not None and ticket.deadline <= now + entry.cost / rate:
+                    found[ticket] = ticket.deadline
+        return sorted(found.items(), key=lambda late: late[1])

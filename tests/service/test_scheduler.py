@@ -269,14 +269,37 @@ async def test_a_batch_is_no_larger_than_the_deadline_of_its_oldest_allows() -> 
     assert bench.calls.begun[1] == ["hurried", "a", "b"]  # 192 of 236
 
 
-async def test_one_who_will_be_late_anyway_does_not_make_batches_small() -> None:
-    bench = Bench()
+async def test_who_would_be_late_even_alone_is_refused_while_others_wait() -> None:
+    bench = Bench(is_telling=lambda _: False)
+    await bench.submit("first")
+    hurried = await bench.submit("hurried", left=0.3)
+    await bench.submit("a")
+    bench.now += 0.25  # 50 ms are left for what takes 64
+    await bench.calls.end(0)
+    assert bench.calls.begun == [["first"], ["a"]]
+    with pytest.raises(DeadlineUnmeetable, match=r"has 0\.0 s left") as raised:
+        await hurried
+    assert raised.value.retry_after_s == pytest.approx(0.128)  # for both that waited
+    assert ("missed", 1) in bench.counts.heard
+
+
+async def test_who_would_be_late_is_run_where_he_is_in_nobodys_way() -> None:
+    bench = Bench(is_telling=lambda _: False)
+    await bench.submit("first")
+    await bench.submit("hurried", left=0.3)
+    bench.now += 0.25
+    await bench.calls.end(0)
+    assert bench.calls.begun == [["first"], ["hurried"]]
+
+
+async def test_who_would_only_just_be_in_time_runs_alone() -> None:
+    bench = Bench(is_telling=lambda _: False, margin=1.25)
     await bench.submit("first")
     await bench.submit("hurried", left=0.3)
     await bench.submit("a")
-    bench.now += 0.28
+    bench.now += 0.23  # 70 ms are left for what takes 64, or 80 with the margin
     await bench.calls.end(0)
-    assert bench.calls.begun[1] == ["hurried", "a"]
+    assert bench.calls.begun[1] == ["hurried"]
 
 
 async def test_a_deadline_is_looked_at_on_arrival_and_when_a_batch_is_made() -> None:

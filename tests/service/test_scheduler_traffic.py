@@ -222,11 +222,16 @@ def test_without_faults_everybody_is_answered(texts: list[int], data: st.DataObj
 
 
 class Simulation:
-    """Workers that take `overhead + cost / speed` seconds for a call, and clients with lengths."""
+    """Workers that take `overhead + cost / speed` seconds for a call, and clients with lengths.
+
+    `pace` is what the speed is multiplied by at a time.
+    """
 
     speed, overhead_s, beams = 60_000.0, 0.006, 4
 
-    def __init__(self, *, workers: int, max_queued_texts: int) -> None:
+    def __init__(
+        self, *, workers: int, max_queued_texts: int, pace: Callable[[float], float] = lambda _: 1.0
+    ) -> None:
         self.now = 0.0
         self.random = random.Random(7)
         self.tally = Tally()
@@ -234,6 +239,7 @@ class Simulation:
         self.late = self.answered = 0
         self._events: list[tuple[float, int, asyncio.Future[None]]] = []
         self._order = count()
+        self._pace = pace
         rule = BatchRule(max_tokens=32_768, padded_length=padded)
         self.scheduler: Scheduler[int, int] = Scheduler(
             self._run,
@@ -282,7 +288,7 @@ class Simulation:
 
     async def _run(self, lengths: Sequence[int]) -> list[int]:
         cost = len(lengths) * padded(max(lengths)) * self.beams
-        await self.sleep(self.overhead_s + cost / self.speed)
+        await self.sleep(self.overhead_s + cost / (self.speed * self._pace(self.now)))
         return list(lengths)
 
 
@@ -311,23 +317,39 @@ def test_at_saturation_little_is_padding() -> None:
     assert waste < grid_waste + 0.03  # of which mixing lengths adds little
 
 
-def test_at_twice_the_capacity_what_is_taken_is_in_time_and_as_much_as_the_capacity() -> None:
-    full = closed_loop(clients=48, requests=1_500)
-    capacity = full.tokens_in_time / full.now
-    simulation = Simulation(workers=2, max_queued_texts=10_000)
-    mean = full.tokens_in_time / full.answered
+def open_loop(per_s: float, requests: int, pace: Callable[[float], float]) -> Simulation:
+    """Clients who come at random, and have two seconds each."""
+    simulation = Simulation(workers=2, max_queued_texts=10_000, pace=pace)
 
     async def story() -> None:
         clients = []
-        for _ in range(2_000):
-            await simulation.sleep(simulation.random.expovariate(2 * capacity / mean))
+        for _ in range(requests):
+            await simulation.sleep(simulation.random.expovariate(per_s))
             clients.append(asyncio.create_task(simulation.client(2.0)))
         await asyncio.gather(*clients)
 
     simulation.play(story)
+    return simulation
+
+
+def test_at_twice_the_capacity_what_is_taken_is_in_time_and_as_much_as_the_capacity() -> None:
+    full = closed_loop(clients=48, requests=1_500)
+    simulation = open_loop(2 * full.answered / full.now, 2_000, lambda _: 1.0)
     assert simulation.late + simulation.tally.of["missed"] <= 0.01 * simulation.answered
     assert simulation.tally.of["refused"] > 500
-    assert simulation.tokens_in_time / simulation.now > 0.9 * capacity
+    assert simulation.tokens_in_time / simulation.now > 0.9 * full.tokens_in_time / full.now
+
+
+def test_on_a_machine_that_slows_down_little_is_run_in_vain() -> None:
+    full = closed_loop(clients=48, requests=1_500)
+    slowed = 0.5  # for five seconds in ten, without a word
+    simulation = open_loop(
+        2 * full.answered / full.now, 2_000, lambda now: slowed if now % 10 > 5 else 1.0
+    )
+    capacity = (1 + slowed) / 2 * full.tokens_in_time / full.now
+    # 62 where whoever waited in vain was run, of as many.
+    assert simulation.late <= 0.04 * simulation.answered
+    assert simulation.tokens_in_time / simulation.now > 0.95 * capacity
 
 
 def test_an_idle_service_runs_every_text_alone_and_at_once() -> None:
