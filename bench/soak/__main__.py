@@ -61,7 +61,7 @@ class Soak:
     async def _client(self, session: aiohttp.ClientSession) -> None:
         while self.begun < self.options.requests:
             self.begun += 1
-            if self.begun % self.options.kill_every == 0:
+            if self.begun % self.options.kill_every == 0 and self.kills < self.options.kills:
                 self._kill()
             await self._ask(session, self.traffic())
 
@@ -77,10 +77,8 @@ class Soak:
             self.tally.requests[ask.route, ask.method, str(status)] += 1
             if status == 503:
                 await asyncio.sleep(_BACK_OFF_S)  # as Retry-After asks
-            if (ask.route, status) == ("/predict", 200):
-                answer = orjson.loads(body)
-                self.tally.sums["inputs"] += len(answer["predictions"])
-                self.tally.sums.update(answer["usage"])
+            if ask.method == "POST" and status == 200:
+                self.tally.add_answer(orjson.loads(body))
 
     async def _noise(self, ask: Ask) -> tuple[int, bytes]:
         """Bytes that are no HTTP, on a connection of their own."""
@@ -171,7 +169,7 @@ def main() -> int:
     }
     command = (str(ROOT / ".venv/bin/python"), "-m", "service")
     with tempfile.TemporaryDirectory() as directory:
-        log = Path(directory, "log")
+        log = options.log or Path(directory, "log")
         with running(command, environment, lambda url: answers(f"{url}/readyz"), log) as server:
             explains = '"/explain"' in get(f"{server.url}/openapi.json")
             traffic = Traffic(composed_texts(_POOL), explains=explains)
@@ -191,11 +189,13 @@ def _options() -> argparse.Namespace:
     add("--requests", type=int, default=100_000)
     add("--clients", type=int, default=16)
     add("--workers", type=int, default=available_processors())
-    add("--kill-every", type=int, help="requests between two workers killed; a tenth of all")
+    add("--kills", type=int, default=10, help="of workers")
+    add("--kill-every", type=int, help="requests between two of them; a fiftieth of all")
+    add("--log", type=Path, help="keep there what the service prints")
     add("--samples", type=int, default=400, help="of memory, descriptors and threads")
     add("--svg", type=Path, help="write the picture here")
     options = parser.parse_args()
-    options.kill_every = options.kill_every or max(1, options.requests // 10)
+    options.kill_every = options.kill_every or max(1, options.requests // 50)
     return options
 
 

@@ -58,6 +58,21 @@ def test_sums_have_to_agree_where_all_answers_were_seen() -> None:
     assert problems(tally, text) == ["inputs: clients saw 3, the service counted 4"]
 
 
+def test_answers_of_both_routes_are_summed_up() -> None:
+    tally = answered(s200=1)
+    tally.requests["/explain", "POST", "200"] = 1
+    tally.add_answer(
+        {"predictions": [{}, {}], "usage": {"source_tokens": 7, "summary_tokens": 5}},
+    )
+    columns = {"log_prob": [-0.1, -0.2]}
+    tally.add_answer({"predictions": [{"source": {"used_tokens": 3}, "summary_tokens": columns}]})
+    route = 'summarizer_requests_total{method="POST",route="/explain",status="200"} 1.0\n'
+    sums = "summarizer_inputs_total 3.0\nsummarizer_source_tokens_total 10.0\n"
+    for written, equal in ((6, False), (7, True), (8, True), (9, False)):
+        text = after(s200=1) + route + sums + f"summarizer_written_tokens_total {written}.0\n"
+        assert (problems(tally, text) == []) == equal
+
+
 def test_only_what_rose_is_a_rise() -> None:
     before, now = samples_of(BEFORE), samples_of(after(s200=2))
     found = rises(before, now, "summarizer_requests_total")
