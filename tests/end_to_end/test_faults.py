@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from model import artifact
+from tests.end_to_end.test_lost_workers import wait_for
 
 ROOT = Path(__file__).parents[2]
 
@@ -104,9 +105,13 @@ def test_row_12_a_text_without_memory_may_come_back(faulty: Any) -> None:
 def test_row_12_an_error_of_the_engine_shows_nothing_but_is_logged(faulty: Any) -> None:
     answer = predict(faulty.url, "explode")
     assert_problem(answer, 500, "internal-error")
-    lines = faulty.log.read_text(encoding="utf-8").splitlines()
-    request = [line for line in lines if answer.headers["x-request-id"] in line]
-    assert any("InvalidArgumentError at /secret/path" in line for line in request)
+
+    def is_logged() -> bool:
+        lines = faulty.log.read_text(encoding="utf-8").splitlines()
+        request = [line for line in lines if answer.headers["x-request-id"] in line]
+        return any("InvalidArgumentError at /secret/path" in line for line in request)
+
+    wait_for(is_logged)  # a thread writes the log
 
 
 def test_row_13_an_unhandled_error_leaves_the_connection_usable(faulty: Any) -> None:
