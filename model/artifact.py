@@ -26,6 +26,9 @@ SCORE = "score"
 SCORE_SENTENCES = "score_sentences"
 SALIENCY = "saliency"
 SELF_ATTENTION = "self_attention"
+COMPUTE_IN = {"float32": "compute_in_float32", "bfloat16": "compute_in_bfloat16"}
+"""Functions of the graph, no signatures, by what its encoder computes in from then on."""
+
 
 SCORE_INPUTS: Mapping[str, str] = {
     "source_ids": "int32",  # [B, S]
@@ -125,7 +128,7 @@ GOLDEN_TOLERANCE: Mapping[str, Tolerance] = {
     "float32": Tolerance(attention=1e-3, log_prob=1e-3),
     "bfloat16": Tolerance(attention=3e-2, log_prob=5e-2),
 }
-"""By `Manifest.precision`."""
+"""By what the encoder computes in."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,6 +28,7 @@ from model.training import curves
 
 GOLDEN_STEPS = 24
 HEAD = "sentence_head/"
+_VARIABLES = "variables/variables"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +142,7 @@ def load_weights(directory: Path, model: Any) -> None:
         ArtifactError: the directory holds no artifact, or one of another network.
     """
     artifact.read_manifest(directory)
-    reader = tf.train.load_checkpoint(str(directory / artifact.SAVED_MODEL / "variables/variables"))
+    reader = tf.train.load_checkpoint(str(directory / artifact.SAVED_MODEL / _VARIABLES))
     shapes = reader.get_variable_to_shape_map()
     for i, variable in enumerate(model.variables):
         name = f"weights/{i}/.ATTRIBUTES/VARIABLE_VALUE"
@@ -153,6 +154,13 @@ def load_weights(directory: Path, model: Any) -> None:
                 f"{variable.path} is {shape} in the artifact and {list(variable.shape)} here"
             )
         variable.assign(reader.get_tensor(name))
+
+
+def stored_weights(directory: Path) -> dict[str, bytes]:
+    """What an artifact stores of its network, by the place of each weight."""
+    reader = tf.train.load_checkpoint(str(directory / artifact.SAVED_MODEL / _VARIABLES))
+    names = [name for name in reader.get_variable_to_shape_map() if name.startswith("weights/")]
+    return {name: reader.get_tensor(name).tobytes() for name in names}
 
 
 def _save(directory: Path, inference: Inference) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from keras import ops
@@ -44,11 +45,18 @@ class Inference:
         num_common: int = NUM_COMMON,
     ) -> None:
         self.model, self.styles, self.num_common = model, tuple(styles), num_common
+        self.encode: Callable[..., Source] = model.encode
         self._start_ids = [tokenizer.start_id(style) for style in styles]
         pieces = [tokenizer.token_bytes(i) for i in range(tokenizer.vocab_size)]
         self.never_ids = [i for i, piece in enumerate(pieces) if not piece and i != EOS_ID]
         self.utf8_after = utf8.transitions(pieces, end_ids=[EOS_ID])
         self.support_tables = support_tables(pieces)
+
+    def with_encoder(self, encode: Callable[..., Source]) -> Inference:
+        """The same, but that sources are read by what computes as `Summarizer.encode` does."""
+        changed = copy.copy(self)
+        changed.encode = encode
+        return changed
 
     def start_ids(self, style_ids: Tensor) -> Tensor:
         """int32 (B,) start tokens of styles given by their index."""
@@ -76,7 +84,7 @@ class Inference:
         sentence_ids: Tensor,
     ) -> Summaries:
         """Encodes once, scores sentences, searches, then scores the summary by teacher forcing."""
-        source, starts = self.model.encode(source_ids, source_keep_mask), self.start_ids(style_ids)
+        source, starts = self.encode(source_ids, source_keep_mask), self.start_ids(style_ids)
         found = self.search(source, starts, options)
         best = found.ids[:, 0]
         sentence_logits = self._score_sentences(source, sentence_ids)
@@ -107,14 +115,14 @@ class Inference:
 
         `embedded` are the embeddings of the source, for whoever takes gradients by them.
         """
-        source = self.model.encode(source_ids, source_keep_mask, embedded=embedded)
+        source = self.encode(source_ids, source_keep_mask, embedded=embedded)
         return self._score(source, self.start_ids(style_ids), summary_ids)
 
     def score_sentences(
         self, source_ids: Tensor, source_keep_mask: Tensor, sentence_ids: Tensor
     ) -> Tensor:
         """Logits (B, N) of sentences numbered from 1; -1e9 where a text has fewer."""
-        source = self.model.encode(source_ids, source_keep_mask)
+        source = self.encode(source_ids, source_keep_mask)
         return self._score_sentences(source, sentence_ids)
 
     def _score_sentences(self, source: Source, sentence_ids: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from pathlib import Path
 from model import artifact
 from model.artifact import ArtifactError
 from model.encoder import SummarizerConfig
-from model.export import ExportOptions, load_weights, publish, write_artifact
+from model.export import ExportOptions, load_weights, publish, stored_weights, write_artifact
 from model.exporting.card import write_carried
 from model.exporting.golden import LEAD, GoldenError
 from model.exporting.verification import ExportError
@@ -26,8 +26,6 @@ from model.summarizer import Summarizer
 from model.tokenizer import Tokenizer
 from model.training import curves
 from model.training.progress import report
-
-WEIGHTS = f"{artifact.SAVED_MODEL}/variables/variables.data-00000-of-00001"
 
 
 def reexport(directory: Path, root: Path, golden_lead: float = LEAD) -> Path:
@@ -59,7 +57,7 @@ def reexport(directory: Path, root: Path, golden_lead: float = LEAD) -> Path:
 
     def write(made: Path) -> None:
         write_artifact(made, inference, tokenizer, options, manifest.training)
-        if artifact.file_sha256(made / WEIGHTS) != artifact.file_sha256(directory / WEIGHTS):
+        if stored_weights(made) != stored_weights(directory):
             raise ExportError("the weights are stored as other bytes")
         if (directory / curves.FILE_NAME).exists():
             shutil.copyfile(directory / curves.FILE_NAME, made / curves.FILE_NAME)

@@ -127,12 +127,24 @@ class Summarizer(keras.Model):  # type: ignore[misc]  # Keras is untyped
             training: Whether dropout is on.
             embedded: What `embed` gives, for whoever takes gradients by it.
         """
-        mask = ops.logical_and(source_keep_mask, ops.not_equal(source_ids, 0))
+        mask = self.mask_of(source_ids, source_keep_mask)
         hidden = self.embed(source_ids) if embedded is None else embedded
-        hidden = self.dropout(hidden, training=training)  # (B, S, D)
+        return self.project(source_ids, mask, self.read(hidden, mask, training))
+
+    def mask_of(self, source_ids: Tensor, source_keep_mask: Tensor) -> Tensor:
+        """bool (B, S), True where a position may be looked at."""
+        return ops.logical_and(source_keep_mask, ops.not_equal(source_ids, 0))
+
+    def read(self, hidden: Tensor, mask: Tensor, training: bool = False) -> Tensor:
+        """Embeddings (B, S, D) through all blocks, in float32."""
+        hidden = self.dropout(hidden, training=training)
         for block in self.blocks:
             hidden, _ = block(hidden, mask[:, None, None, :], training=training)
-        hidden = self.encoder_norm(ops.cast(hidden, "float32"))
+        return ops.cast(hidden, "float32")
+
+    def project(self, source_ids: Tensor, mask: Tensor, hidden: Tensor) -> Source:
+        """What the decoder needs of a source that was read into (B, S, D)."""
+        hidden = self.encoder_norm(hidden)
         weights = ops.cast(mask, "float32")[:, :, None]  # (B, S, 1)
         count = ops.maximum(ops.sum(weights, axis=1), 1.0)
         pooled = ops.sum(hidden * weights, axis=1) / count  # (B, D)
@@ -223,7 +235,7 @@ class Summarizer(keras.Model):  # type: ignore[misc]  # Keras is untyped
             layer: int32 scalar, from 0.
             head: int32 scalar, from 0.
         """
-        mask = ops.logical_and(source_keep_mask, ops.not_equal(source_ids, 0))
+        mask = self.mask_of(source_ids, source_keep_mask)
         hidden, found = self.embed(source_ids), []
         for block in self.blocks:
             found.append(block.head_weights(hidden, mask, head))

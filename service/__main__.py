@@ -8,6 +8,7 @@ if __name__ == "__main__":
     end_at_once()  # before the imports below, which take a while
 
 import argparse
+import asyncio
 import logging
 import os
 import signal
@@ -27,6 +28,7 @@ from service.http.protocol import http_protocol
 from service.interpreter import prepare_for_serving
 from service.observability.logs import configure_logs
 from service.observability.metrics import Metrics
+from service.precision import with_precision
 from service.predictor import DeviceUnavailable, Predictor
 from service.scheduled_predictor import ScheduledPredictor
 from service.settings import PREFIX, Settings
@@ -83,7 +85,8 @@ def main() -> int:
     metrics = Metrics()
 
     async def load(settings: Settings) -> Predictor:
-        return await ScheduledPredictor.load(TARGET, pinned(settings), metrics)
+        chosen = await asyncio.to_thread(with_precision, settings)
+        return await ScheduledPredictor.load(TARGET, pinned(chosen), metrics)
 
     return serve(settings, load, metrics)
 

@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from model import artifact
-from model.artifact import ArtifactError, GoldenExample, Manifest, Tolerance
+from model.artifact import (
+    COMPUTE_IN,
+    ArtifactError,
+    GoldenExample,
+    Manifest,
+    Tolerance,
+)
 from model.tokenizer import Tokenizer
 from service.device import prepare_device
 from service.engine import Engine
@@ -25,6 +31,7 @@ from service.explanation.catalogue import offers
 from service.explanation.faithfulness import read_faithfulness
 from service.inference.batches import padded_length, source_arrays
 from service.inference.calls import Arrays, Signature
+from service.precision import FLOAT32, with_precision
 from service.predictor import ModelInfo, SummarizeOptions
 from service.settings import Settings
 from service.versions.directory import artifact_directory
@@ -44,10 +51,17 @@ def load_engine(settings: Settings) -> Engine:
     manifest = artifact.read_manifest(directory)
     tokenizer = Tokenizer.load(directory / artifact.TOKENIZER)
     golden = artifact.read_golden(directory)
-    device, signatures = _open_graph(settings, directory)
-    for number, example in enumerate(golden):
-        _check_golden(number, example, manifest, tokenizer, signatures[artifact.SCORE])
-    info = _info(manifest, device, signatures)
+    graph = _open_graph(settings, directory)
+    try:
+        _check_all_golden(golden, manifest, tokenizer, graph)
+    except ArtifactError as error:
+        if graph.precision == FLOAT32:
+            raise
+        log.warning("not in bfloat16 (%s), but in float32", error)
+        graph = _in_precision(graph, FLOAT32)
+        _check_all_golden(golden, manifest, tokenizer, graph)
+    signatures, tolerance = graph.signatures, artifact.GOLDEN_TOLERANCE[graph.precision]
+    info = _info(manifest, graph)
     engine = Engine(
         info=info,
         tokenizer=tokenizer,
@@ -56,7 +70,8 @@ def load_engine(settings: Settings) -> Engine:
         count_traces=_trace_counter(),
     )
     engine.info = replace(
-        info, faithfulness=read_faithfulness(directory, manifest, tokenizer, engine.explainer)
+        info,
+        faithfulness=read_faithfulness(directory, manifest, tokenizer, engine.explainer, tolerance),
     )
     if settings.warm_up:
         methods = offers(engine.info, unmeasured=settings.unmeasured_methods)
@@ -64,18 +79,39 @@ def load_engine(settings: Settings) -> Engine:
     return engine
 
 
-def _open_graph(settings: Settings, directory: Path) -> tuple[str, dict[str, Signature]]:
-    """The device in use and the graph's signatures on it."""
+@dataclass(frozen=True, kw_only=True)
+class _Graph:
+    device: str
+    loaded: Any
+    signatures: dict[str, Signature]
+    precision: str = FLOAT32  # of the encoder's products
+
+
+def _open_graph(settings: Settings, directory: Path) -> _Graph:
+    """The graph on the device in use, in the precision that is asked for, if it has that."""
+    precision = with_precision(settings).precision
     # What its C++ parts say bypasses our log: of that, not the hints about this processor.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     import tensorflow as tf  # seconds: not at import, and not for an artifact that is refused
 
     device = prepare_device(tf, settings.device, settings.num_threads)
-    return device, _load_signatures(tf, directory)
+    loaded = _load_graph(tf, directory)
+    graph = _Graph(device=device, loaded=loaded, signatures=_signatures_of(tf, loaded))
+    return graph if precision == FLOAT32 else _in_precision(graph, precision)
 
 
-def _load_signatures(tensorflow: Any, directory: Path) -> dict[str, Signature]:
-    """The graph's signatures as functions of arrays, once names, types and tokenizer fit."""
+def _in_precision(graph: _Graph, precision: str) -> _Graph:
+    """The same graph, told what to compute in; unchanged if it is too old to have that."""
+    tell = getattr(graph.loaded, COMPUTE_IN[precision], None)
+    if tell is None:
+        log.warning("the graph can't compute in %s, but in %s", precision, graph.precision)
+        return graph
+    tell()
+    return replace(graph, precision=precision)
+
+
+def _load_graph(tensorflow: Any, directory: Path) -> Any:
+    """The SavedModel, if it belongs to the tokenizer."""
     try:
         loaded = tensorflow.saved_model.load(str(directory / artifact.SAVED_MODEL))
         tokenizer_sha256 = loaded.tokenizer_sha256.numpy().decode()
@@ -87,6 +123,11 @@ def _load_signatures(tensorflow: Any, directory: Path) -> dict[str, Signature]:
         ) from error
     if tokenizer_sha256 != artifact.file_sha256(directory / artifact.TOKENIZER):
         raise ArtifactError(f"{artifact.TOKENIZER} isn't the one that the graph was exported with")
+    return loaded
+
+
+def _signatures_of(tensorflow: Any, loaded: Any) -> dict[str, Signature]:
+    """A SavedModel's signatures as functions of arrays, once names and types fit."""
     required, optional = artifact.SIGNATURES, artifact.OPTIONAL_SIGNATURES
     if missing := [name for name in required if name not in loaded.signatures]:
         raise ArtifactError(f"the graph has no signature {missing[0]}")
@@ -135,8 +176,21 @@ def _over_arrays(tensorflow: Any, loaded: Any, name: str) -> Signature:
     return call
 
 
+def _check_all_golden(
+    golden: Sequence[GoldenExample], manifest: Manifest, tokenizer: Tokenizer, graph: _Graph
+) -> None:
+    score, tolerance = graph.signatures[artifact.SCORE], artifact.GOLDEN_TOLERANCE[graph.precision]
+    for number, example in enumerate(golden):
+        _check_golden(number, example, manifest, tokenizer, score, tolerance)
+
+
 def _check_golden(
-    number: int, example: GoldenExample, manifest: Manifest, tokenizer: Tokenizer, score: Signature
+    number: int,
+    example: GoldenExample,
+    manifest: Manifest,
+    tokenizer: Tokenizer,
+    score: Signature,
+    tolerance: Tolerance,
 ) -> None:
     """Refuses an artifact that no longer says what its eager model said of a text."""
     limit = manifest.max_source_tokens
@@ -146,7 +200,6 @@ def _check_golden(
     style_id = manifest.styles.index(example.style)
     inputs = source_arrays([ids], style_id, padded_length(len(ids), limit))
     outputs = score({**inputs, "summary_ids": np.array([example.summary_ids], np.int32)})
-    tolerance = artifact.GOLDEN_TOLERANCE[manifest.precision]
     for name in artifact.SCORE_OUTPUTS:
         expected = np.array(getattr(example, name))
         found = outputs[name][0]
@@ -162,14 +215,14 @@ def _allowed(tolerance: Tolerance, name: str) -> float:
     return tolerance.log_prob if name == "log_probs" else tolerance.attention
 
 
-def _info(manifest: Manifest, device: str, signatures: Mapping[str, Signature]) -> ModelInfo:
+def _info(manifest: Manifest, graph: _Graph) -> ModelInfo:
     return ModelInfo(
         name=manifest.name,
         version=manifest.version,
         sha256=manifest.model_sha256,
         created=manifest.created,
-        precision=manifest.precision,
-        device=device,
+        precision=graph.precision,
+        device=graph.device,
         styles=manifest.styles,
         default_style=manifest.default_style,
         max_source_tokens=manifest.max_source_tokens,
@@ -183,7 +236,7 @@ def _info(manifest: Manifest, device: str, signatures: Mapping[str, Signature]) 
         loose_styles=manifest.loose_styles,
         num_layers=manifest.config.get("num_layers", 0),
         num_heads=manifest.config.get("num_heads", 0),
-        signatures=tuple(sorted(artifact.OPTIONAL_SIGNATURES.keys() & signatures.keys())),
+        signatures=tuple(sorted(artifact.OPTIONAL_SIGNATURES.keys() & graph.signatures.keys())),
     )
 
 

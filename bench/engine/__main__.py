@@ -128,7 +128,9 @@ def main() -> int:
     measured = cases([tokenizer.encode(text, max_tokens=limit).ids for text in texts])
     if options.quick:
         measured = [case for case in measured if case.batch < TEXTS and case.name != "real lengths"]
-    ceilings = measure_ceilings(work_of(config, [LENGTHS[0]], 1, LENGTHS[0]).step_bytes)
+    ceilings = measure_ceilings(
+        work_of(config, [LENGTHS[0]], 1, LENGTHS[0]).step_bytes, ours.precision
+    )
     _print_head(ours, ceilings, options)
     with tempfile.TemporaryDirectory() as name:
         write_model(Path(name, "peer"), config)
@@ -149,10 +151,11 @@ def main() -> int:
 def _print_head(ours: Exported, ceilings: Ceilings, options: argparse.Namespace) -> None:
     manifest = ours.manifest
     print(
-        f"artifact {manifest.name} {manifest.version} ({manifest.precision}, "
+        f"artifact {manifest.name} {manifest.version} ({ours.precision}, "
         f"{manifest.config['num_layers']} layers, {manifest.config['hidden_dim']} wide), "
         f"{options.steps} tokens written, one thread, medians of {options.rounds} rounds\n"
         f"ceilings of this core: {ceilings.flops / 1e9:.0f} GFLOP/s float32, "
+        f"{ceilings.encoder_flops / 1e9:.0f} in what the encoder computes in, "
         f"{ceilings.memory_bytes / 1e9:.1f} GB/s from memory, "
         f"{ceilings.cached_bytes / 1e9:.1f} GB/s of what a step reads\n"
     )

@@ -24,6 +24,7 @@ class Ceilings:
     """What one core of this machine reached, in this run."""
 
     flops: float  # a second, float32 matrix product
+    encoder_flops: float  # a second, matrix product in what the encoder computes in
     memory_bytes: float  # a second, read from memory
     cached_bytes: float  # a second, read from what a step of the decoder reads
 
@@ -63,26 +64,33 @@ def work_of(config: Mapping[str, Any], lengths: Sequence[int], num_beams: int, p
 def bound_s(work: Work, ceilings: Ceilings, steps: int) -> float:
     """Seconds: the encoder computes; a step computes or reads, whichever takes longer."""
     step = max(work.step_flops / ceilings.flops, work.step_bytes / ceilings.cached_bytes)
-    return work.encoder_flops / ceilings.flops + steps * step
+    return work.encoder_flops / ceilings.encoder_flops + steps * step
 
 
-def measure_ceilings(step_bytes: float) -> Ceilings:
-    """In this process and thread; the best of several."""
+def measure_ceilings(step_bytes: float, precision: str) -> Ceilings:
+    """In this process and thread; the best of several. `precision` is the encoder's."""
+    flops = _matmul_flops("float32")
     return Ceilings(
-        flops=_matmul_flops(),
+        flops=flops,
+        encoder_flops=flops if precision == "float32" else _matmul_flops(precision),
         memory_bytes=_read_bytes(_LEAST_READ),
         cached_bytes=_read_bytes(int(step_bytes)),
     )
 
 
-def _matmul_flops() -> float:
-    """TensorFlow's product, which the graph uses as well, or NumPy's, whichever is faster."""
+def _matmul_flops(precision: str) -> float:
+    """TensorFlow's product, which the graph uses as well, or NumPy's, whichever is faster.
+
+    NumPy's is of float32.
+    """
     import tensorflow as tf
 
     shape = (_MATMUL_SIZE, _MATMUL_SIZE)
     one = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    tensor = tf.constant(one)
-    products = (lambda: tf.matmul(tensor, tensor).numpy(), lambda: one @ one)
+    tensor = tf.cast(one, precision)
+    products = [lambda: tf.matmul(tensor, tensor).numpy()]
+    if precision == "float32":
+        products.append(lambda: one @ one)
     best = min(_seconds(product) for product in products)
     return float(2 * _MATMUL_SIZE**3 / best)
 

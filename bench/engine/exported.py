@@ -11,15 +11,19 @@ import tensorflow as tf
 from model import artifact
 from model.artifact import Manifest
 from service.inference.batches import option_arrays, sentence_array, source_arrays
+from service.precision import with_precision
 from service.predictor import SummarizeOptions
+from service.settings import Settings
 
 
 class Exported:
-    """One artifact in this process."""
+    """One artifact in this process, in the precision that the service would choose here."""
 
     def __init__(self, directory: Path) -> None:
         self.manifest: Manifest = artifact.read_manifest(directory)
         self._loaded = tf.saved_model.load(str(directory / artifact.SAVED_MODEL))
+        self.precision = with_precision(Settings(device="cpu")).precision
+        getattr(self._loaded, artifact.COMPUTE_IN[self.precision])()
         self._summarize = self._loaded.signatures[artifact.SUMMARIZE]
         self._inputs = self._summarize.structured_input_signature[1]
 

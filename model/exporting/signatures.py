@@ -8,6 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from model import artifact
+from model.graph.encoder import ChosenEncoder
 from model.graph.summarize import Summarizing
 from model.inference import Inference
 from model.steering.filters import SearchOptions
@@ -21,7 +22,11 @@ class Signatures(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
 
     def __init__(self, inference: Inference, tokenizer_sha256: str) -> None:
         super().__init__()
-        self._inference, self._summarizing = inference, Summarizing(inference)
+        encoder = ChosenEncoder(inference.model)
+        self.bfloat16, self.is_bfloat16 = encoder.bfloat16, encoder.is_chosen
+        self.compute_in_bfloat16, self.compute_in_float32 = encoder.fill, encoder.leave
+        self._inference = inference.with_encoder(encoder)
+        self._summarizing = Summarizing(self._inference)
         self.weights = [variable.value for variable in inference.model.variables]
         self.tokenizer_sha256 = tf.Variable(tokenizer_sha256, trainable=False)
 

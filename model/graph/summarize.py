@@ -36,7 +36,7 @@ class Summarizing:
     ) -> Summaries:
         """As `Inference.summarize`; all that it is given are tensors."""
         inference, model = self._inference, self._inference.model
-        source = model.encode(source_ids, source_keep_mask)
+        source = inference.encode(source_ids, source_keep_mask)
         decoder = Decoder(model, source)
         choices = flat_choices(source.ids, model.config.vocab_size, inference.num_common)
         rows = tf.repeat(tf.range(tf.shape(source_ids)[0]), options.num_beams)

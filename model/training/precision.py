@@ -4,29 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from model.processor import CPU_INFO, has_bfloat16
+
 MIXED, FULL = "mixed_bfloat16", "float32"
-CPU_FLAGS = ("avx512_bf16", "amx_bf16")
-"""Without one of these oneDNN emulates bfloat16, which is slower than float32."""
 
 
-def encoder_dtype(requested: str, cpu_info: Path = Path("/proc/cpuinfo")) -> str:
+def encoder_dtype(requested: str, cpu_info: Path = CPU_INFO) -> str:
     """The Keras dtype policy for `auto`, `float32` or `bfloat16`.
 
     Raises:
         ValueError: another word.
     """
     if requested == "auto":
-        return MIXED if _has_gpu() or _has_fast_bfloat16(cpu_info) else FULL
+        return MIXED if _has_gpu() or has_bfloat16(cpu_info) else FULL
     if requested in ("float32", "bfloat16"):
         return FULL if requested == "float32" else MIXED
     raise ValueError(f"precision must be auto, float32 or bfloat16, got {requested!r}")
-
-
-def _has_fast_bfloat16(cpu_info: Path) -> bool:
-    if not cpu_info.exists():
-        return False
-    words = set(cpu_info.read_text(encoding="utf-8").split())
-    return any(flag in words for flag in CPU_FLAGS)
 
 
 def _has_gpu() -> bool:

@@ -17,9 +17,9 @@ import numpy as np
 from model.artifact import (
     FAITHFULNESS,
     FAITHFULNESS_SCHEMA,
-    GOLDEN_TOLERANCE,
     GoldenExample,
     Manifest,
+    Tolerance,
     read_golden,
 )
 from model.explanation.document import all_kept, by_unit, read_document
@@ -33,15 +33,19 @@ log = logging.getLogger(__name__)
 
 
 def read_faithfulness(
-    directory: Path, manifest: Manifest, tokenizer: Tokenizer, explainer: Explainer
+    directory: Path,
+    manifest: Manifest,
+    tokenizer: Tokenizer,
+    explainer: Explainer,
+    tolerance: Tolerance,
 ) -> Mapping[str, Any] | None:
-    """The report, or none that can be relied on."""
+    """The report, or none that can be relied on: the graph must say the same within `tolerance`."""
     path = directory / FAITHFULNESS
     if not path.is_file():
         return None
     try:
         report: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        reason = _objection(report, directory, manifest, tokenizer, explainer)
+        reason = _objection(report, directory, manifest, tokenizer, explainer, tolerance)
     except (ValueError, LookupError, TypeError) as error:
         reason = f"it can't be read: {type(error).__name__}"
     if reason is None:
@@ -56,13 +60,13 @@ def _objection(
     manifest: Manifest,
     tokenizer: Tokenizer,
     explainer: Explainer,
+    tolerance: Tolerance,
 ) -> str | None:
     if report["schema"] != FAITHFULNESS_SCHEMA:
         return f"its schema is not {FAITHFULNESS_SCHEMA}"
     if report["model"]["sha256"] != manifest.model_sha256:
         return "it is of another model"
     golden = read_golden(directory)
-    tolerance = GOLDEN_TOLERANCE[manifest.precision]
     for stored in report["golden"]:
         example = golden[stored["golden"]]
         weights, losses = golden_scores(example, manifest, tokenizer, explainer)

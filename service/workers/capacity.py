@@ -25,12 +25,17 @@ def worker_count(settings: Settings) -> int:
     """The setting, or one a processor as far as the memory goes; one where a GPU is to be used."""
     if settings.workers:
         return settings.workers
-    if settings.device == "gpu" or (settings.device == "auto" and _GPU.exists()):
+    if settings.device == "gpu" or (settings.device == "auto" and has_gpu()):
         return 1
     # Those of a new version are loaded beside those that answer.
     each = WORKER_BYTES + (FRESH_WORKER_BYTES if settings.version_poll_s else 0)
     workers = (available_memory() - SERVICE_BYTES) // each
     return max(1, min(available_processors(), workers))
+
+
+def has_gpu() -> bool:
+    """Whether there is one that TensorFlow could use."""
+    return _GPU.exists()
 
 
 def available_memory(limit_file: Path = _MEMORY_LIMIT, memory_file: Path = _MEMORY) -> int:

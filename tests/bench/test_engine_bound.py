@@ -5,7 +5,7 @@ import pytest
 from bench.engine.bound import Ceilings, Work, bound_s, work_of
 
 CONFIG = {"hidden_dim": 2, "ffn_dim": 4, "num_layers": 1, "vocab_size": 10}
-CEILINGS = Ceilings(flops=100.0, memory_bytes=1.0, cached_bytes=10.0)
+CEILINGS = Ceilings(flops=100.0, encoder_flops=200.0, memory_bytes=1.0, cached_bytes=10.0)
 
 
 def test_operations_of_a_tiny_network() -> None:
@@ -37,7 +37,7 @@ def test_a_window_bounds_what_is_looked_at() -> None:
     assert work_of(window, [9], 1, 9).encoder_flops < work_of(CONFIG, [9], 1, 9).encoder_flops
 
 
-@pytest.mark.parametrize(("step_flops", "expected"), [(100.0, 1 + 2 * 1), (10.0, 1 + 2 * 0.5)])
+@pytest.mark.parametrize(("step_flops", "expected"), [(100.0, 0.5 + 2 * 1), (10.0, 0.5 + 2 * 0.5)])
 def test_a_step_computes_or_reads_whichever_takes_longer(
     step_flops: float, expected: float
 ) -> None:

@@ -27,7 +27,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 WORKERS = 2
 LEAVERS, LEAVE_S = 40, 0.25
 TEXTS = 500
-TOLERANCE = 1e-4  # of attention, docs/contract.md
+TOLERANCE = {"float32": 1e-4, "bfloat16": 2e-2}  # of attention, docs/contract.md
+SAME = {"float32": 1.0, "bfloat16": 0.99}  # share of summaries, there too
 SLOW = {"num_beams": 8, "min_new_tokens": 48, "max_new_tokens": 64, "key_sentences": 0}
 """What takes longest, in a single call of the model for each batch."""
 
@@ -217,10 +218,11 @@ def test_row_23_five_hundred_texts_get_the_same_alone_and_in_batches(
         for pair in zip(together, alone, strict=True)
         if pair[0]["summary"] == pair[1]["summary"]
     )
+    precision = httpx.get(f"{service.url}/info").json()["model"]["precision"]
     tell(
-        f"row 23: {TEXTS} texts in {made:.0f} calls; {len(other)} other summaries; attention "
-        f"differs by {farthest:.1e} at the most"
+        f"row 23: {TEXTS} texts in {made:.0f} calls in {precision}; {len(other)} other summaries; "
+        f"attention differs by {farthest:.1e} at the most"
     )
-    assert other == []
-    assert farthest <= TOLERANCE
+    assert len(other) <= (1 - SAME[precision]) * TEXTS, other
+    assert farthest <= TOLERANCE[precision]
     assert samples(service, "summarizer_traces_total")[""] == 0

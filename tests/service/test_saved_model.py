@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,13 +29,19 @@ OPTIONS = SummarizeOptions(
 )  # fmt: skip
 
 
-def toy_graph(tokenizer_sha256: str) -> tuple[Any, dict[str, Any]]:
-    """Copies the first two tokens, attends evenly, and is sure to one half of everything."""
+def toy_graph(tokenizer_sha256: str, error: float = 0.01) -> tuple[Any, dict[str, Any]]:
+    """Copies the first two tokens, attends evenly, and is sure to one half of everything.
+
+    In bfloat16 by `error` more.
+    """
     import tensorflow as tf
 
     module = tf.Module()
     module.weight = tf.Variable(0.5)
     module.tokenizer_sha256 = tf.Variable(tokenizer_sha256, trainable=False)
+    for name, weight in zip(artifact.COMPUTE_IN.values(), (0.5, 0.5 + error), strict=True):
+        compute = tf.function(partial(module.weight.assign, weight), input_signature=[])
+        setattr(module, name, compute)
 
     def spec(name: str, dtype: str) -> Any:
         twos = ("source_ids", "source_keep_mask", "summary_ids", "sentence_ids")
@@ -114,10 +121,12 @@ def golden(tokenizer: Tokenizer) -> GoldenExample:
     )
 
 
-def save_graph(directory: Path, signatures: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+def save_graph(
+    directory: Path, signatures: Callable[[dict[str, Any]], dict[str, Any]], **changes: Any
+) -> None:
     import tensorflow as tf
 
-    module, functions = toy_graph(artifact.file_sha256(directory / artifact.TOKENIZER))
+    module, functions = toy_graph(artifact.file_sha256(directory / artifact.TOKENIZER), **changes)
     path = str(directory / artifact.SAVED_MODEL)
     tf.saved_model.save(module, path, signatures=signatures(functions))
 
@@ -155,6 +164,12 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     artifact.write_golden(directory, [golden(tokenizer)])
     seal(directory)
     return directory
+
+
+@pytest.fixture(autouse=True)
+def in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On every machine, where a test does not say otherwise."""
+    monkeypatch.setenv("SUMMARIZER_PRECISION", "float32")
 
 
 @pytest.fixture
@@ -195,6 +210,39 @@ def test_a_sound_artifact_answers(sound: Path, given: str) -> None:
     *rest, last = engine.summarize(texts, replace(OPTIONS, truncation="error"))
     assert all(isinstance(one, Summary) for one in rest)
     assert last == TooLong(tokens=summaries[4].total_source_tokens, limit=70)
+
+
+def test_in_bfloat16_the_graph_is_told_so_and_held_to_its_tolerance(sound: Path) -> None:
+    engine = load_engine(Settings(artifact=sound, device="cpu", precision="bfloat16"))
+    assert engine.info.precision == "bfloat16"
+    (summary,) = engine.summarize(TEXTS[:1], OPTIONS)
+    assert isinstance(summary, Summary)
+    assert summary.copy_gate == pytest.approx(0.51)
+    exact = load_engine(Settings(artifact=sound, device="cpu", precision="float32"))
+    assert exact.info.precision == "float32"
+
+
+def test_a_graph_that_has_no_bfloat16_computes_in_float32_and_says_so(
+    sound: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("service.saved_model.COMPUTE_IN", {"bfloat16": "unheard_of"})
+    engine = load_engine(Settings(artifact=sound, device="cpu", precision="bfloat16"))
+    assert engine.info.precision == "float32"
+    assert "can't compute in bfloat16" in caplog.text
+
+
+def test_a_graph_that_is_too_inexact_in_bfloat16_computes_in_float32_and_says_so(
+    directory: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.rmtree(directory / artifact.SAVED_MODEL)
+    save_graph(directory, dict, error=0.04)
+    seal(directory)
+    engine = load_engine(Settings(artifact=directory, device="cpu", precision="bfloat16"))
+    assert engine.info.precision == "float32"
+    assert "not in bfloat16 (golden example 0: log_probs is out of tolerance)" in caplog.text
+    (summary,) = engine.summarize(TEXTS[:1], OPTIONS)
+    assert isinstance(summary, Summary)
+    assert summary.copy_gate == pytest.approx(0.5)
 
 
 def test_no_length_and_no_number_of_texts_is_traced_anew_but_a_trace_would_be_seen(

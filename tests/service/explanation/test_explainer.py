@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from model import artifact
-from model.artifact import GoldenExample, Manifest
+from model.artifact import GOLDEN_TOLERANCE, GoldenExample, Manifest
 from model.explanation.planted import PlantedCopier
 from model.tokenizer import Tokenizer
 from service.engine import Engine, serving
@@ -26,6 +26,7 @@ from service.predictor import EngineState, ModelInfo, SummarizeOptions, Summary,
 CORPUS = ["the city council voted to build a tram line from the harbour to the old market"] * 3
 TEXT = "The council voted. The tram line to the harbour."
 COPIER = PlantedCopier()
+TOLERANCE = GOLDEN_TOLERANCE["float32"]
 
 OPTIONS = SummarizeOptions(
     style="tldr", num_beams=1, max_new_tokens=3, min_new_tokens=1, length_penalty=1.0,
@@ -301,9 +302,9 @@ def test_a_report_that_holds_is_used(
     tokenizer: Tokenizer,
     explainer: Explainer,
 ) -> None:
-    assert read_faithfulness(tmp_path, manifest, tokenizer, explainer) is None
+    assert read_faithfulness(tmp_path, manifest, tokenizer, explainer, TOLERANCE) is None
     (tmp_path / artifact.FAITHFULNESS).write_text(json.dumps(report))
-    assert read_faithfulness(tmp_path, manifest, tokenizer, explainer) == report
+    assert read_faithfulness(tmp_path, manifest, tokenizer, explainer, TOLERANCE) == report
 
 
 @pytest.mark.parametrize("reason", BROKEN)
@@ -318,5 +319,5 @@ def test_a_report_that_does_not_hold_counts_as_not_there(
 ) -> None:
     BROKEN[reason](report)
     (tmp_path / artifact.FAITHFULNESS).write_text(json.dumps(report))
-    assert read_faithfulness(tmp_path, manifest, tokenizer, explainer) is None
+    assert read_faithfulness(tmp_path, manifest, tokenizer, explainer, TOLERANCE) is None
     assert reason in caplog.text
