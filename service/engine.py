@@ -72,6 +72,7 @@ class Engine:
         signatures: Of the graph, by name.
         max_batch_tokens: Padded source tokens times beams in one call.
         count_traces: How many functions have been traced in this process.
+        on_call: Called after each call of the model.
     """
 
     def __init__(
@@ -82,11 +83,12 @@ class Engine:
         signatures: Mapping[str, Signature],
         max_batch_tokens: int,
         count_traces: Callable[[], int] = lambda: 0,
+        on_call: Callable[[], None] = lambda: None,
     ) -> None:
         self.info = info
         """What is loaded."""
         self._tokenizer = tokenizer
-        self._model = ModelCalls(signatures, max_batch_tokens)
+        self._model = ModelCalls(signatures, max_batch_tokens, on_call)
         self._count_traces = count_traces
         self._told = (0, 0)  # traces and shortages that are known already
         self.explainer = Explainer(

@@ -7,6 +7,7 @@ from service.observability.logs import configure_logs
 from service.predictor import ModelInfo
 from service.saved_model import load_engine
 from service.settings import Settings
+from service.workers.sign_of_life import get_on
 
 TARGET = f"{__name__}:load"
 
@@ -19,4 +20,4 @@ def load(settings: Settings) -> tuple[ModelInfo, Handle]:
         DeviceUnavailable: a GPU was asked for and there is none.
     """
     configure_logs(settings.log_level)
-    return serving(load_engine(settings))
+    return serving(load_engine(settings, on_call=get_on))

@@ -13,23 +13,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from model import artifact
-from model.artifact import (
-    COMPUTE_IN,
-    ArtifactError,
-    GoldenExample,
-    Manifest,
-    Tolerance,
-)
+from model.artifact import COMPUTE_IN, ArtifactError, GoldenExample, Manifest
 from model.tokenizer import Tokenizer
 from service.device import prepare_device
 from service.engine import Engine
 from service.errors import OutOfMemory
 from service.explanation.catalogue import offers
 from service.explanation.faithfulness import read_faithfulness
-from service.inference.batches import padded_length, source_arrays
+from service.golden_check import check_golden
 from service.inference.calls import Arrays, Signature
 from service.precision import FLOAT32, with_precision
 from service.predictor import ModelInfo, SummarizeOptions
@@ -39,8 +31,10 @@ from service.versions.directory import artifact_directory
 log = logging.getLogger(__name__)
 
 
-def load_engine(settings: Settings) -> Engine:
+def load_engine(settings: Settings, on_call: Callable[[], None] = lambda: None) -> Engine:
     """The model of the settings' artifact: checked, warm, and ready to be asked.
+
+    `on_call` is that of `Engine`.
 
     Raises:
         ArtifactError: there is no artifact, or it isn't what its manifest says.
@@ -53,13 +47,13 @@ def load_engine(settings: Settings) -> Engine:
     golden = artifact.read_golden(directory)
     graph = _open_graph(settings, directory)
     try:
-        _check_all_golden(golden, manifest, tokenizer, graph)
+        _check(golden, manifest, tokenizer, graph)
     except ArtifactError as error:
         if graph.precision == FLOAT32:
             raise
         log.warning("not in bfloat16 (%s), but in float32", error)
         graph = _in_precision(graph, FLOAT32)
-        _check_all_golden(golden, manifest, tokenizer, graph)
+        _check(golden, manifest, tokenizer, graph)
     signatures, tolerance = graph.signatures, artifact.GOLDEN_TOLERANCE[graph.precision]
     info = _info(manifest, graph)
     engine = Engine(
@@ -68,6 +62,7 @@ def load_engine(settings: Settings) -> Engine:
         signatures=signatures,
         max_batch_tokens=settings.max_batch_tokens,
         count_traces=_trace_counter(),
+        on_call=on_call,
     )
     engine.info = replace(
         info,
@@ -176,43 +171,11 @@ def _over_arrays(tensorflow: Any, loaded: Any, name: str) -> Signature:
     return call
 
 
-def _check_all_golden(
+def _check(
     golden: Sequence[GoldenExample], manifest: Manifest, tokenizer: Tokenizer, graph: _Graph
 ) -> None:
-    score, tolerance = graph.signatures[artifact.SCORE], artifact.GOLDEN_TOLERANCE[graph.precision]
-    for number, example in enumerate(golden):
-        _check_golden(number, example, manifest, tokenizer, score, tolerance)
-
-
-def _check_golden(
-    number: int,
-    example: GoldenExample,
-    manifest: Manifest,
-    tokenizer: Tokenizer,
-    score: Signature,
-    tolerance: Tolerance,
-) -> None:
-    """Refuses an artifact that no longer says what its eager model said of a text."""
-    limit = manifest.max_source_tokens
-    ids = tokenizer.encode(example.text, max_tokens=limit).ids
-    if ids != example.source_ids:
-        raise ArtifactError(f"golden example {number} is tokenized into other ids")
-    style_id = manifest.styles.index(example.style)
-    inputs = source_arrays([ids], style_id, padded_length(len(ids), limit))
-    outputs = score({**inputs, "summary_ids": np.array([example.summary_ids], np.int32)})
-    for name in artifact.SCORE_OUTPUTS:
-        expected = np.array(getattr(example, name))
-        found = outputs[name][0]
-        if name == "attention_weights":
-            found = found[:, : len(ids)]
-        same_shape = found.shape == expected.shape
-        # `not <=` refuses NaN as well.
-        if not same_shape or not np.abs(found - expected).max() <= _allowed(tolerance, name):
-            raise ArtifactError(f"golden example {number}: {name} is out of tolerance")
-
-
-def _allowed(tolerance: Tolerance, name: str) -> float:
-    return tolerance.log_prob if name == "log_probs" else tolerance.attention
+    tolerance = artifact.GOLDEN_TOLERANCE[graph.precision]
+    check_golden(golden, manifest, tokenizer, graph.signatures[artifact.SCORE], tolerance)
 
 
 def _info(manifest: Manifest, graph: _Graph) -> ModelInfo:

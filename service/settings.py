@@ -80,10 +80,10 @@ class Settings(BaseSettings):
         json_schema_extra={"unit": "threads"},
     )
     worker_timeout_s: int = Field(
-        120,
+        25,
         ge=1,
         le=3600,
-        description="A worker that takes longer for one call is replaced.",
+        description="A worker that takes longer for one call of the model is replaced.",
         json_schema_extra={"unit": "seconds"},
     )
     load_timeout_s: int = Field(

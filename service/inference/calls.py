@@ -31,13 +31,20 @@ class ModelCalls:
     Args:
         signatures: By name.
         max_batch_tokens: Padded source tokens times beams in one call.
+        on_call: Called after each, for whoever waits for them all.
     """
 
-    def __init__(self, signatures: Mapping[str, Signature], max_batch_tokens: int) -> None:
+    def __init__(
+        self,
+        signatures: Mapping[str, Signature],
+        max_batch_tokens: int,
+        on_call: Callable[[], None] = lambda: None,
+    ) -> None:
         self.budget = TokenBudget(max_batch_tokens)
         """What a call may hold now."""
         self._signatures = signatures
         self._made: list[EngineCall] = []
+        self._on_call = on_call
 
     def __contains__(self, name: str) -> bool:
         return name in self._signatures
@@ -65,6 +72,7 @@ class ModelCalls:
                 padded_tokens=source_ids.size,
             )
         )
+        self._on_call()
         return outputs
 
     def take(self) -> list[EngineCall]:

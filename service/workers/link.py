@@ -55,6 +55,7 @@ class WorkerLink:
         self._loop = asyncio.get_running_loop()
         self._reply: asyncio.Future[Frame | None] | None = None
         self._is_open = True
+        self._patience: tuple[asyncio.Timeout, float] | None = None
         self._hung_after_s: float | None = None
         self._life = self._loop.create_task(self._live())
 
@@ -76,8 +77,12 @@ class WorkerLink:
     async def ask(self, message: Any, timeout_s: float | None) -> Any:
         """The answer to a message. A worker that isn't waited for is killed.
 
+        Args:
+            message: Anything that can be pickled.
+            timeout_s: Without an answer or a sign of life; None: as long as it takes.
+
         Raises:
-            WorkerLost: the process ended, or didn't answer in time and was killed.
+            WorkerLost: the process ended, or gave no sign in time and was killed.
             Exception: what the worker raised; it can be asked again.
         """
         parts = encode(message)
@@ -122,7 +127,8 @@ class WorkerLink:
     ) -> Frame | None:
         """The answer, or none if there won't be one."""
         try:
-            async with asyncio.timeout(timeout_s):
+            async with asyncio.timeout(timeout_s) as timeout:
+                self._patience = None if timeout_s is None else (timeout, timeout_s)
                 for part in parts:
                     await self._loop.sock_sendall(self._socket, part)
                 return await reply
@@ -131,7 +137,15 @@ class WorkerLink:
             self.kill()
         except OSError:
             self.kill()  # it ends already
+        finally:
+            self._patience = None
         return None
+
+    def _wait_anew(self) -> None:
+        if self._patience is not None:
+            timeout, seconds = self._patience
+            if not timeout.expired():  # else it is too late
+                timeout.reschedule(self._loop.time() + seconds)
 
     async def _live(self) -> None:
         """Hands answers on until the process has ended and is no zombie."""
@@ -154,7 +168,10 @@ class WorkerLink:
                 frame = await self._receive()
                 if self._reply is None or self._reply.done():
                     return  # given up: what follows would be taken for another answer
-                self._reply.set_result(frame)
+                if frame.is_sign_of_life:
+                    self._wait_anew()
+                else:
+                    self._reply.set_result(frame)
 
     async def _receive(self) -> Frame:
         frame = Frame()

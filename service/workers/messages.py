@@ -2,7 +2,8 @@
 
 A frame is a head (the length of the pickle, how many buffers follow), the length of each buffer,
 the pickle, and the buffers: large arrays, which are read straight into the memory that they keep
-(pickle protocol 5, PEP 574). Both ends are ours, so what arrives is trusted.
+(pickle protocol 5, PEP 574). One with nothing in it is a sign of life: the answer will come. Both
+ends are ours, so what arrives is trusted.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ OUT_OF_BAND = 65_536
 
 _HEAD = struct.Struct("<QI")
 _SIZE = struct.Struct("<Q")
+
+SIGN_OF_LIFE = _HEAD.pack(0, 0)
+"""All of such a frame."""
 
 
 def encode(message: Any) -> list[bytes | memoryview]:
@@ -60,9 +64,15 @@ class Frame:
             yield memoryview(sizes)
             self._buffers = [bytearray(size) for (size,) in _SIZE.iter_unpack(sizes)]
         self._pickled = bytearray(length)
-        yield memoryview(self._pickled)
+        if length:
+            yield memoryview(self._pickled)
         for buffer in self._buffers:
             yield memoryview(buffer)
+
+    @property
+    def is_sign_of_life(self) -> bool:
+        """Whether there is no message in it; known once all parts are filled."""
+        return not self._pickled
 
     def message(self) -> Any:
         """The message, whose large arrays own the memory that they were read into."""

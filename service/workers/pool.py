@@ -62,7 +62,7 @@ class WorkerPool:
             is pickled.
         arguments: Of the function.
         count: Processes.
-        hang_timeout_s: A worker that takes longer for one request is killed.
+        hang_timeout_s: A worker that neither answers nor gives a sign of life for longer is killed.
         load_timeout_s: One that takes longer to load is, too; None: as long as it takes.
         environment: Variables of theirs that differ from ours.
         pin: Whether each has a processor of its own, as far as they go.

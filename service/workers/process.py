@@ -29,7 +29,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-from service.workers.messages import Failure, Frame, encode
+from service.workers.messages import SIGN_OF_LIFE, Failure, Frame, encode
+from service.workers.sign_of_life import listen
 
 ANY_CORE = -1
 
@@ -82,6 +83,7 @@ def _serve(connection: socket.socket) -> None:
     Raises:
         EOFError, OSError: the parent has closed its end.
     """
+    listen(lambda: connection.sendall(SIGN_OF_LIFE))
     handle = _load(connection)
     while handle is not None:
         _send(connection, _answer(handle, _receive(connection)))

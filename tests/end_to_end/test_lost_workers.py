@@ -18,6 +18,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families as families
 
+from tests.end_to_end.conftest import Tell
 from tests.processes import TLS, RunningService, running_process, running_service, wait_until
 
 SCRIPT = str(Path(__file__).with_name("faulty_service.py"))
@@ -100,6 +101,21 @@ def test_row_15_a_worker_that_hangs_is_replaced(service: RunningService) -> None
     wait_for(lambda: alive(service) == WORKERS)
     assert samples(service, "summarizer_worker_events_total")["hung"] == 2  # run again, once
     assert predict(service.url, "the city council").status_code == 200
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_row_15_holds_with_the_default_settings(tmp_path: Path, tell: Tell) -> None:
+    with running_service(tmp_path / "log", SCRIPT, workers=str(WORKERS)) as service:
+        wait_until(service, "/readyz", 200)
+        began = time.perf_counter()
+        answer = predict(service.url, "hang")
+        tell(f"row 15: {answer.status_code} after {time.perf_counter() - began:.0f} s")
+        assert answer.status_code == 503
+        assert answer.json()["error_type"] == "worker-lost"
+        assert int(answer.headers["retry-after"]) >= 1
+        wait_for(lambda: alive(service) == WORKERS)
+        assert predict(service.url, "the city council").status_code == 200
 
 
 def test_row_16_the_work_of_clients_that_left_is_not_done(service: RunningService) -> None:

@@ -16,6 +16,8 @@ import pytest
 from model import artifact
 from model.artifact import ArtifactError, GoldenExample, Manifest
 from model.tokenizer import Tokenizer
+from service import engine_process
+from service.engine import Batch
 from service.errors import OutOfMemory
 from service.predictor import DeviceUnavailable, SummarizeOptions, Summary, TooLong
 from service.saved_model import load_engine
@@ -243,6 +245,19 @@ def test_a_graph_that_is_too_inexact_in_bfloat16_computes_in_float32_and_says_so
     (summary,) = engine.summarize(TEXTS[:1], OPTIONS)
     assert isinstance(summary, Summary)
     assert summary.copy_gate == pytest.approx(0.5)
+
+
+def test_a_worker_gives_a_sign_of_life_after_each_call_of_the_model(
+    sound: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signs: list[None] = []
+    monkeypatch.setattr(engine_process, "get_on", lambda: signs.append(None))
+    monkeypatch.setattr(engine_process, "configure_logs", lambda _: None)
+    _, handle = engine_process.load(Settings(artifact=sound, device="cpu"))
+    signs.clear()
+    options = replace(OPTIONS, truncation="select")
+    reply = handle(Batch(texts=["Long one. " * 45, TEXTS[0]], options=options))
+    assert len(signs) == len(reply.calls) > 1
 
 
 def test_no_length_and_no_number_of_texts_is_traced_anew_but_a_trace_would_be_seen(

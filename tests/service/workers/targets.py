@@ -98,6 +98,15 @@ def blocked_signals(_: Any) -> tuple[set[int], list[Any]]:
     return {int(n) for n in blocked}, [signal.getsignal(n) for n in (signal.SIGINT, signal.SIGTERM)]
 
 
+def get_on_slowly(times: int) -> int:
+    from service.workers.sign_of_life import get_on
+
+    for _ in range(times):
+        time.sleep(0.3)
+        get_on()
+    return times
+
+
 def say(line: str) -> None:
     sys.stderr.write(f"{line}\n")
 
@@ -117,5 +126,6 @@ ACTIONS: dict[str, Callable[[Any], Any]] = {
     "cores": lambda _: os.sched_getaffinity(0),
     "signals": blocked_signals,
     "say": say,
+    "get on": get_on_slowly,
     "descriptors": lambda _: len(list(Path("/proc/self/fd").iterdir())),
 }

@@ -334,6 +334,15 @@ async def test_a_worker_that_hangs_is_killed_and_replaced(start: Start) -> None:
     assert events[0].detail == "was killed since it had not answered for 1 s"
 
 
+async def test_a_worker_that_gives_signs_of_life_may_take_longer(start: Start) -> None:
+    events: list[WorkerEvent] = []
+    pool = await start(hang_timeout_s=1.0, on_event=events.append)
+    assert await pool.run(("get on", 8)) == 8  # in 2.4 s
+    assert events == []
+    with pytest.raises(WorkerLost):  # whose time begins anew with each request
+        await asyncio.wait_for(pool.run(("sleep", 600)), timeout=30)
+
+
 async def test_a_stopped_process_that_reads_nothing_counts_as_hung(start: Start) -> None:
     pool = await start(hang_timeout_s=1.0)
     (pid,) = pool.pids
