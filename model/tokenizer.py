@@ -6,7 +6,7 @@ Byte-level BPE through `tokenizers`. Knows neither TensorFlow nor Keras.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -52,8 +52,15 @@ class DecodedSummary:
 
 def word_spans(text: str) -> list[Span]:
     """Spans of the UAX #29 words of `text`, punctuation among them, whitespace not."""
-    boundaries = [match.start() for match in regex.finditer(r"(?w)\b", text)]
-    return [(start, end) for start, end in pairwise(boundaries) if not text[start:end].isspace()]
+    return list(iterate_word_spans(text))
+
+
+def iterate_word_spans(text: str) -> Iterator[Span]:
+    """The same, one by one: whoever needs the first few doesn't wait for all."""
+    boundaries = (match.start() for match in regex.finditer(r"(?w)\b", text))
+    for start, end in pairwise(boundaries):
+        if not text[start:end].isspace():
+            yield start, end
 
 
 def start_token(style: str) -> str:

@@ -33,13 +33,16 @@ def sources_view(alignment: Alignment, unit: OffsetUnit) -> list[dict[str, Any]]
     summary_offsets = OffsetTable(alignment.summary_text, unit)
     source_offsets = OffsetTable(alignment.source_text, unit)
     columns, spans = _with_text(alignment.source_spans)
-    looked_at = [_entry(alignment.source_text, span, source_offsets) for span in spans]
     entries = []
     for row, span in zip(*_with_text(alignment.summary_spans), strict=True):
         weights = alignment.attention[row]
         chosen = largest(weights[columns])
         sources = [
-            {**looked_at[index], "weight": number(weights[columns[index]])} for index in chosen
+            {
+                **_entry(alignment.source_text, spans[index], source_offsets),
+                "weight": number(weights[columns[index]]),
+            }
+            for index in chosen
         ]
         listed = sum(source["weight"] for source in sources)
         entries.append(
@@ -57,7 +60,10 @@ def sources_view(alignment: Alignment, unit: OffsetUnit) -> list[dict[str, Any]]
 
 def largest(weights: Array, most: int = MAX_SOURCES) -> NDArray[np.intp]:
     """The columns of the largest weights above 0 until 95 % of 1, largest first."""
-    order = np.argsort(-weights, kind="stable")[:most]
+    candidates = np.arange(len(weights))
+    if len(weights) > most:  # a row has hundreds: they are not all sorted
+        candidates = np.flatnonzero(weights >= np.partition(weights, -most)[-most])
+    order = candidates[np.argsort(-weights[candidates], kind="stable")[:most]]
     before = np.concatenate([[0.0], np.cumsum(weights[order])[:-1]])
     chosen: NDArray[np.intp] = order[(before < SOURCES_MASS) & (weights[order] > 0)]
     return chosen

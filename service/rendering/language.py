@@ -30,7 +30,7 @@ def looks_english(text: str) -> bool:
     words = [match[0] for match, _ in zip(_WORD.finditer(text), range(MAX_WORDS), strict=False)]
     if not words:
         return True
-    latin = sum(1 for word in words if _LATIN.match(word))
+    latin = sum(1 for word in words if word.isascii() or _LATIN.match(word))
     if latin < _MIN_LATIN * len(words):
         return False
     if len(words) < MIN_WORDS:

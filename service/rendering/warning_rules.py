@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import Literal
 
 from model.legal_status import escalates
-from model.tokenizer import word_spans
+from model.tokenizer import iterate_word_spans
 from model.unsupported import CheckedWord
 from service.predictor import ModelInfo, Summary
 from service.rendering.language import looks_english
@@ -46,9 +47,9 @@ def warnings_for(
 
 
 def _is_very_short(text: str) -> bool:
-    words = (text[start:end] for start, end in word_spans(text))
-    with_letters = sum(1 for word in words if any(map(str.isalnum, word)))
-    return with_letters < FEWEST_WORDS
+    words = (text[start:end] for start, end in iterate_word_spans(text))
+    with_letters = (word for word in words if any(map(str.isalnum, word)))
+    return len(list(islice(with_letters, FEWEST_WORDS))) < FEWEST_WORDS
 
 
 def _is_unsure(summary: Summary, threshold: float | None) -> bool:

@@ -57,6 +57,8 @@ def test_a_special_token_is_never_listed_and_counts_as_rest() -> None:
 
 
 def test_equal_weights_are_listed_in_the_order_of_the_text() -> None:
+    (many,) = sources_view(one_row([0.1] * 10), "code_point")
+    assert [source["start"] for source in many["sources"]] == [0, 2, 4, 6, 8]
     (entry,) = sources_view(one_row([0.25] * 4), "code_point")
     assert [source["start"] for source in entry["sources"]] == [0, 2, 4, 6]
 
