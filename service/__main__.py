@@ -28,7 +28,7 @@ from service.http.protocol import http_protocol
 from service.interpreter import prepare_for_serving
 from service.observability.logs import configure_logs
 from service.observability.metrics import Metrics
-from service.precision import with_precision
+from service.precision import end_trial, with_precision
 from service.predictor import DeviceUnavailable, Predictor
 from service.scheduled_predictor import ScheduledPredictor
 from service.settings import PREFIX, Settings
@@ -85,7 +85,11 @@ def main() -> int:
     metrics = Metrics()
 
     async def load(settings: Settings) -> Predictor:
-        chosen = await asyncio.to_thread(with_precision, settings)
+        try:
+            chosen = await asyncio.to_thread(with_precision, settings)
+        except asyncio.CancelledError:  # a stop: the thread would wait for the trial
+            end_trial()
+            raise
         return await ScheduledPredictor.load(TARGET, pinned(chosen), metrics)
 
     return serve(settings, load, metrics)

@@ -1,4 +1,4 @@
-"""`python -m service.bfloat16_trial`: ends with 0 if bfloat16 is faster than float32 here.
+"""`python -m service.bfloat16_trial`: its status says whether bfloat16 is faster than float32 here.
 
 A product as the encoder's largest is timed in both types, on one thread.
 """
@@ -10,6 +10,9 @@ import sys
 import time
 from typing import Any
 
+from service.precision import FASTER, SLOWER
+from service.stop_signals import die_with_parent
+
 WANTED_GAIN = 1.2
 """By which bfloat16 must be faster: the encoder has other work that it does not speed up."""
 
@@ -18,13 +21,14 @@ _REPEATS = 15
 
 
 def main() -> int:
-    """Tries both; 0 if bfloat16 wins."""
+    """Tries both."""
+    die_with_parent()
     os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["OMP_NUM_THREADS"] = "1"
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import tensorflow as tf  # after its environment is set
 
     float32, bfloat16 = (_seconds(tf, dtype) for dtype in (tf.float32, tf.bfloat16))
-    return 0 if WANTED_GAIN * bfloat16 < float32 else 1
+    return FASTER if WANTED_GAIN * bfloat16 < float32 else SLOWER
 
 
 def _seconds(tf: Any, dtype: Any) -> float:

@@ -20,7 +20,11 @@ FLOAT32: Final = "float32"
 TRIAL = "service.bfloat16_trial"
 """Run apart: on a processor that turns out to lack an instruction, oneDNN ends its process."""
 
+FASTER, SLOWER = 0, 3
+"""How it ends; otherwise it failed."""
+
 _TRIAL_TIMEOUT_S = 60
+_trials: set[subprocess.Popen[bytes]] = set()
 _ROOT = Path(__file__).parents[1]
 
 log = logging.getLogger(__name__)
@@ -38,23 +42,31 @@ def with_precision(settings: Settings) -> Settings:
     return settings.model_copy(update={"precision": BFLOAT16 if is_faster else FLOAT32})
 
 
+def end_trial() -> None:
+    """Ends a trial that runs, for whoever does not want to wait for it any more."""
+    for process in list(_trials):
+        process.kill()
+
+
 @cache
 def _wins_trial(module: str) -> bool:
     """Whether a process that tries both comes to its end, and finds bfloat16 to be faster."""
-    command = [sys.executable, "-m", module]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(_ROOT), *sys.path])}
+    process = subprocess.Popen(  # noqa: S603 - our own code
+        [sys.executable, "-m", module],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    _trials.add(process)
     try:
-        run = subprocess.run(  # noqa: S603 - our own code
-            command,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_TRIAL_TIMEOUT_S,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        log.warning("the trial of bfloat16 failed (%s); float32 it is", type(error).__name__)
-        return False
-    if run.returncode < 0:
-        log.warning("the trial of bfloat16 ended by signal %d; float32 it is", -run.returncode)
-    return run.returncode == 0
+        status = process.wait(_TRIAL_TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        status = process.wait()
+    finally:
+        _trials.discard(process)
+    if status not in (FASTER, SLOWER):
+        log.warning("the trial of bfloat16 failed (status %d); float32 it is", status)
+    return status == FASTER

@@ -45,15 +45,8 @@ def load_engine(settings: Settings, on_call: Callable[[], None] = lambda: None) 
     manifest = artifact.read_manifest(directory)
     tokenizer = Tokenizer.load(directory / artifact.TOKENIZER)
     golden = artifact.read_golden(directory)
-    graph = _open_graph(settings, directory)
-    try:
-        _check(golden, manifest, tokenizer, graph)
-    except ArtifactError as error:
-        if graph.precision == FLOAT32:
-            raise
-        log.warning("not in bfloat16 (%s), but in float32", error)
-        graph = _in_precision(graph, FLOAT32)
-        _check(golden, manifest, tokenizer, graph)
+    wanted = with_precision(settings).precision
+    graph = _checked(_open_graph(settings, directory), wanted, golden, manifest, tokenizer)
     signatures, tolerance = graph.signatures, artifact.GOLDEN_TOLERANCE[graph.precision]
     info = _info(manifest, graph)
     engine = Engine(
@@ -83,16 +76,37 @@ class _Graph:
 
 
 def _open_graph(settings: Settings, directory: Path) -> _Graph:
-    """The graph on the device in use, in the precision that is asked for, if it has that."""
-    precision = with_precision(settings).precision
+    """The graph on the device in use, as it is loaded: in float32."""
     # What its C++ parts say bypasses our log: of that, not the hints about this processor.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "1")
     import tensorflow as tf  # seconds: not at import, and not for an artifact that is refused
 
     device = prepare_device(tf, settings.device, settings.num_threads)
     loaded = _load_graph(tf, directory)
-    graph = _Graph(device=device, loaded=loaded, signatures=_signatures_of(tf, loaded))
-    return graph if precision == FLOAT32 else _in_precision(graph, precision)
+    return _Graph(device=device, loaded=loaded, signatures=_signatures_of(tf, loaded))
+
+
+def _checked(
+    graph: _Graph,
+    wanted: str,
+    golden: Sequence[GoldenExample],
+    manifest: Manifest,
+    tokenizer: Tokenizer,
+) -> _Graph:
+    """The graph in the precision that is wanted, or else in float32, held to its golden texts."""
+
+    def check(graph: _Graph) -> _Graph:
+        tolerance = artifact.GOLDEN_TOLERANCE[graph.precision]
+        check_golden(golden, manifest, tokenizer, graph.signatures[artifact.SCORE], tolerance)
+        return graph
+
+    if wanted != FLOAT32:
+        try:
+            return check(_in_precision(graph, wanted))
+        except Exception as error:  # noqa: BLE001 - whatever it is, float32 may do without it
+            log.warning("not in %s (%s), but in float32", wanted, error)
+            graph = _in_precision(graph, FLOAT32)
+    return check(graph)
 
 
 def _in_precision(graph: _Graph, precision: str) -> _Graph:
@@ -169,13 +183,6 @@ def _over_arrays(tensorflow: Any, loaded: Any, name: str) -> Signature:
             raise OutOfMemory from error
 
     return call
-
-
-def _check(
-    golden: Sequence[GoldenExample], manifest: Manifest, tokenizer: Tokenizer, graph: _Graph
-) -> None:
-    tolerance = artifact.GOLDEN_TOLERANCE[graph.precision]
-    check_golden(golden, manifest, tokenizer, graph.signatures[artifact.SCORE], tolerance)
 
 
 def _info(manifest: Manifest, graph: _Graph) -> ModelInfo:

@@ -206,7 +206,8 @@ class Scheduler(Generic[Payload, Result]):
     def _expire(self, now: float) -> None:
         """Answers the clients who wait in vain; what only they wanted is not run."""
         for ticket, deadline in self._queue.late(now, self._rate.of_one):
-            if deadline <= now or len(self._queue) > 1:  # else in nobody's way, and rates may err
+            in_the_way = len(self._queue) > self._calls.free and self._queue.has_others(ticket)
+            if deadline <= now or in_the_way:  # else it is run: rates may err
                 known = self._queue.cost + self._calls.cost
                 ticket.refuse(self._admission.waited_in_vain(deadline - now, known))
                 self._withdraw(ticket, self._observer.missed)

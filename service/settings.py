@@ -63,7 +63,8 @@ class Settings(BaseSettings):
     precision: Precision = Field(
         "auto",
         description="Of the encoder's products; `auto` takes bfloat16 on a processor that has "
-        "instructions for it and, as a trial at the start shows, is faster with them.",
+        "instructions for it and, as a trial at the start shows, is faster with them. "
+        "Asked for where it has none it may end every worker.",
     )
     workers: int = Field(
         0,

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
+import sys
 
 STOPS = (signal.SIGTERM, signal.SIGINT)
+
+_PR_SET_PDEATHSIG = 1  # prctl(2)
 
 
 def end_at_once() -> None:
@@ -16,3 +20,9 @@ def end_at_once() -> None:
     """
     for number in STOPS:
         signal.signal(number, lambda *_: os._exit(0))
+
+
+def die_with_parent() -> None:
+    """Lets Linux kill this process when the thread that started it ends, however that happens."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -22,8 +22,12 @@ class Exported:
     def __init__(self, directory: Path) -> None:
         self.manifest: Manifest = artifact.read_manifest(directory)
         self._loaded = tf.saved_model.load(str(directory / artifact.SAVED_MODEL))
-        self.precision = with_precision(Settings(device="cpu")).precision
-        getattr(self._loaded, artifact.COMPUTE_IN[self.precision])()
+        self.precision: str = with_precision(Settings(device="cpu")).precision
+        tell = getattr(self._loaded, artifact.COMPUTE_IN[self.precision], None)
+        if tell is None:  # an older graph
+            self.precision = "float32"
+        else:
+            tell()
         self._summarize = self._loaded.signatures[artifact.SUMMARIZE]
         self._inputs = self._summarize.structured_input_signature[1]
 

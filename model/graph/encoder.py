@@ -92,22 +92,24 @@ class ChosenEncoder:
         shape = tf.shape(hidden)
         epsilon = self._model.encoder_norm.epsilon
         hidden = tf.reshape(hidden, (-1, self._dim))  # (B S, D): one large product each
-        for stored in self.bfloat16:
-            weights = BlockWeights(*stored)
-            attended = self._attend(_normed(hidden, epsilon) @ weights.projections, mask, shape)
+        for stored, block in zip(self.bfloat16, self._model.blocks, strict=True):
+            weights, rotates = BlockWeights(*stored), block.attention.use_positions
+            projected = _normed(hidden, epsilon) @ weights.projections
+            attended = self._attend(projected, mask, shape, rotates=rotates)
             hidden = hidden + tf.cast(attended @ weights.output, tf.float32)
             inner = tf.square(tf.nn.relu(_normed(hidden, epsilon) @ weights.inner))
             hidden = hidden + tf.cast(inner @ weights.outer, tf.float32)
         return tf.reshape(hidden, shape)
 
-    def _attend(self, projected: Tensor, mask: Tensor, shape: Tensor) -> Tensor:
+    def _attend(self, projected: Tensor, mask: Tensor, shape: Tensor, *, rotates: bool) -> Tensor:
         """From (B S, 3D) to (B S, D)."""
         config = self._model.config
         head_dim = config.hidden_dim // config.num_heads
         split = tf.stack([shape[0], shape[1], 3, config.num_heads, head_dim])
         # Each is (B, H, S, d).
         query, key, value = tf.unstack(tf.transpose(tf.reshape(projected, split), (2, 0, 3, 1, 4)))
-        query, key = rotate(query), rotate(key)
+        if rotates:
+            query, key = rotate(query), rotate(key)
         if config.attention_window is None:
             output, _ = attend(query, key, value, mask[:, None, None, :])
         else:

@@ -31,7 +31,7 @@ class ModelCalls:
     Args:
         signatures: By name.
         max_batch_tokens: Padded source tokens times beams in one call.
-        on_call: Called after each, for whoever waits for them all.
+        on_call: Called after each, those that failed among them, for whoever waits for all.
     """
 
     def __init__(
@@ -64,6 +64,8 @@ class ModelCalls:
             else:
                 self.budget.shortages += 1
             raise
+        finally:
+            self._on_call()
         self._made.append(
             EngineCall(
                 signature=name,
@@ -72,7 +74,6 @@ class ModelCalls:
                 padded_tokens=source_ids.size,
             )
         )
-        self._on_call()
         return outputs
 
     def take(self) -> list[EngineCall]:

@@ -142,16 +142,24 @@ class WorkQueue(Generic[Payload, Result]):
         self.remove(gone)
         return gone
 
+    def has_others(self, ticket: Ticket[Result]) -> bool:
+        """Whether anybody else waits for these works."""
+        return any(one is not ticket for entry in self for one in entry.tickets)
+
     def late(self, now: float, rate: float) -> list[tuple[Ticket[Result], float]]:
         """The clients who can't be answered in time any more, and their deadlines, the first first.
 
         Args:
             now: In seconds, on the clock of the deadlines.
-            rate: Cost per second; even alone and at once, one of their works would end too late.
+            rate: Cost per second; even alone and at once, one of their works would end too late
+                for all who want it.
         """
         found: dict[Ticket[Result], float] = {}
         for entry in self:
+            end = now + entry.cost / rate
+            latest = max(t.deadline or math.inf for t in entry.tickets)
+            bound = end if latest <= end else now  # else it is run for somebody in any case
             for ticket in entry.tickets:
-                if ticket.deadline is not None and ticket.deadline <= now + entry.cost / rate:
+                if ticket.deadline is not None and ticket.deadline <= bound:
                     found[ticket] = ticket.deadline
         return sorted(found.items(), key=lambda late: late[1])

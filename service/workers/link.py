@@ -116,7 +116,7 @@ class WorkerLink:
         """How the process ended, once it has."""
         await asyncio.shield(self._life)
         if self._hung_after_s is not None:
-            return f"was killed since it had not answered for {self._hung_after_s:g} s"
+            return f"was killed since it gave no sign for {self._hung_after_s:g} s"
         return _how_it_ended(self._process.returncode)
 
     async def _exchange(

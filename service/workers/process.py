@@ -13,7 +13,7 @@ import socket
 import sys
 import threading
 
-from service.stop_signals import STOPS
+from service.stop_signals import STOPS, die_with_parent
 
 if __name__ == "__main__":
     # The parent ends its workers, when their work is done. It started this process with the
@@ -22,7 +22,6 @@ if __name__ == "__main__":
         signal.signal(_number, signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPS)
 
-import ctypes
 import importlib
 import logging
 from collections.abc import Callable
@@ -37,8 +36,6 @@ ANY_CORE = -1
 NICENESS = 5
 """By which a worker yields to the service's own process, which needs little and soon: with all
 processors at work, a request that is refused is answered in two thirds of the time."""
-
-_PR_SET_PDEATHSIG = 1  # prctl(2)
 
 Handle = Callable[[Any], Any]
 
@@ -66,8 +63,7 @@ def _end_with_parent(connection: socket.socket) -> None:
     Linux counts the thread that started this process as the parent: there, it is the event loop's.
     """
     threading.Thread(target=_watch, args=[connection.fileno()], name="watch", daemon=True).start()
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    die_with_parent()
 
 
 def _watch(descriptor: int) -> None:
@@ -83,8 +79,8 @@ def _serve(connection: socket.socket) -> None:
     Raises:
         EOFError, OSError: the parent has closed its end.
     """
-    listen(lambda: connection.sendall(SIGN_OF_LIFE))
     handle = _load(connection)
+    listen(lambda: connection.sendall(SIGN_OF_LIFE))
     while handle is not None:
         _send(connection, _answer(handle, _receive(connection)))
 

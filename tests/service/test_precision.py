@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from model.processor import has_bfloat16
 from service import precision
-from service.precision import with_precision
+from service.precision import end_trial, with_precision
 from service.settings import Settings
 from tests.processes import ROOT
 
 TRIALS = {  # name: what a trial does, whether it wins
     "wins": ("", True),
-    "loses": ("raise SystemExit(1)", False),
+    "loses": (f"raise SystemExit({precision.SLOWER})", False),
     "fails": ("raise RuntimeError", False),
     "aborts": ("import os; os.abort()", False),
     "hangs": ("import time; time.sleep(60)", False),
@@ -29,7 +31,7 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(precision, "has_bfloat16", lambda: True)
     monkeypatch.setattr(precision, "has_gpu", lambda: False)
     monkeypatch.setattr(precision, "_ROOT", tmp_path)
-    monkeypatch.setattr(precision, "_TRIAL_TIMEOUT_S", 2)
+    precision._wins_trial.cache_clear()
     for name, (code, _) in TRIALS.items():
         (tmp_path / f"trial_{name}.py").write_text(code)
     monkeypatch.setattr(precision, "TRIAL", "trial_wins")
@@ -37,11 +39,24 @@ def machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", TRIALS)
 def test_a_trial_decides_and_one_that_does_not_end_well_is_lost(
-    monkeypatch: pytest.MonkeyPatch, name: str
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
     monkeypatch.setattr(precision, "TRIAL", f"trial_{name}")
+    if name == "hangs":
+        monkeypatch.setattr(precision, "_TRIAL_TIMEOUT_S", 0.5)
     expected = "bfloat16" if TRIALS[name][1] else "float32"
     assert with_precision(Settings()).precision == expected
+    assert ("the trial of bfloat16 failed" in caplog.text) == (name not in ("wins", "loses"))
+
+
+def test_a_trial_that_nobody_waits_for_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(precision, "TRIAL", "trial_hangs")
+    with ThreadPoolExecutor(1) as pool:
+        chosen = pool.submit(with_precision, Settings())
+        while not precision._trials:
+            time.sleep(0.01)
+        end_trial()
+        assert chosen.result(timeout=30).precision == "float32"
 
 
 @pytest.mark.parametrize("wanted", ["float32", "bfloat16"])
@@ -73,4 +88,4 @@ def test_the_real_trial_comes_to_an_end_whatever_the_processor_has(
     if has_bfloat16():  # on others it may end by a signal, which counts as lost
         command = [sys.executable, "-m", precision.TRIAL]
         run = subprocess.run(command, capture_output=True, cwd=ROOT, check=False)
-        assert run.returncode in (0, 1), run.stderr
+        assert run.returncode in (precision.FASTER, precision.SLOWER), run.stderr

@@ -292,6 +292,36 @@ async def test_who_would_be_late_is_run_where_he_is_in_nobodys_way() -> None:
     assert bench.calls.begun == [["first"], ["hurried"]]
 
 
+async def test_an_idle_service_begins_several_works_however_late_they_may_be() -> None:
+    bench = Bench(workers=2)
+    await bench.submit("a", "b", tokens=640, left=0.1)  # for what is thought to take 0.64
+    assert bench.calls.begun == [["a"], ["b"]]
+
+
+async def test_several_works_of_one_client_are_not_in_each_others_way() -> None:
+    bench = Bench(is_telling=lambda _: False)
+    await bench.submit("first")
+    await bench.submit("hurried", "too", left=0.3)
+    bench.now += 0.25
+    await bench.calls.end(0)
+    assert bench.calls.begun == [["first"], ["hurried"]]
+    await bench.calls.end(1)
+    assert bench.calls.begun == [["first"], ["hurried"], ["too"]]
+
+
+async def test_what_is_run_for_somebody_else_is_waited_for_by_who_may_be_late() -> None:
+    bench = Bench(is_telling=lambda _: False)
+    await bench.submit("first")
+    hurried = await bench.submit("shared", left=0.3)
+    await bench.submit("shared", left=3)
+    await bench.submit("other")
+    bench.now += 0.25
+    await bench.calls.end(0)
+    assert not hurried.done()
+    await bench.calls.end(1)
+    assert await hurried == ["SHARED"]
+
+
 async def test_who_would_only_just_be_in_time_runs_alone() -> None:
     bench = Bench(is_telling=lambda _: False, margin=1.25)
     await bench.submit("first")

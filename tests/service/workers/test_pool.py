@@ -258,7 +258,7 @@ async def test_a_first_load_that_dies_or_takes_too_long_is_a_lost_worker(tmp_pat
         hang_timeout_s=HANG_S,
         load_timeout_s=0.5,
     )
-    with pytest.raises(WorkerLost, match=r"had not answered for 0\.5 s while it loaded"):
+    with pytest.raises(WorkerLost, match=r"gave no sign for 0\.5 s while it loaded"):
         await slow.start()
 
 
@@ -331,7 +331,7 @@ async def test_a_worker_that_hangs_is_killed_and_replaced(start: Start) -> None:
     await until(lambda: pool.alive == 2, "replaced")
     assert none_runs(before - {*pool.pids})
     assert [event.kind for event in events] == ["hung", "restarted"]
-    assert events[0].detail == "was killed since it had not answered for 1 s"
+    assert events[0].detail == "was killed since it gave no sign for 1 s"
 
 
 async def test_a_worker_that_gives_signs_of_life_may_take_longer(start: Start) -> None:
