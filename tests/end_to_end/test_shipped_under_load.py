@@ -89,21 +89,26 @@ async def ask_all(
 def test_row_16_forty_clients_leave_and_no_further_batch_begins(
     service: RunningService, tell: Tell
 ) -> None:
-    texts = [text[:3000] for text in composed_texts(LEAVERS, seed=16)]
+    # As long as the model reads, so that not even the first is answered before its client leaves.
+    texts = [(3 * text)[:6000] for text in composed_texts(LEAVERS, seed=16)]
 
-    async def leave(client: httpx.AsyncClient, text: str) -> None:
-        with pytest.raises(httpx.ReadTimeout):
+    async def leave(client: httpx.AsyncClient, text: str) -> bool:
+        try:
             await client.post("/predict", json={"inputs": text, **SLOW})
+        except httpx.ReadTimeout:
+            return True
+        return False
 
-    async def all_leave() -> None:
+    async def all_leave() -> list[bool]:
         timeout = httpx.Timeout(60, read=LEAVE_S)
         limits = httpx.Limits(max_connections=LEAVERS)
         async with httpx.AsyncClient(
             base_url=service.url, timeout=timeout, limits=limits
         ) as client:
-            await asyncio.gather(*(leave(client, text) for text in texts))
+            return await asyncio.gather(*(leave(client, text) for text in texts))
 
-    asyncio.run(all_leave())
+    left = sum(asyncio.run(all_leave()))
+    assert left >= LEAVERS - WORKERS  # a machine may be fast
     at_leaving, _ = calls(service)
     wait_for(lambda: samples(service, "summarizer_queue_texts")[""] == 0)
     answer = httpx.post(f"{service.url}/predict", json={"inputs": texts[0]}, timeout=120)
@@ -119,8 +124,8 @@ def test_row_16_forty_clients_leave_and_no_further_batch_begins(
     further = calls(service)[0] - at_leaving - 1 - WORKERS  # without ours, and those under way
     events = samples(service, "summarizer_texts_total")
     tell(
-        f"row 16: of {LEAVERS} texts {events['dropped']:.0f} were dropped; further batches: "
-        f"{max(0, further):.0f}, beyond the {WORKERS} under way"
+        f"row 16: {left} of {LEAVERS} clients left; {events['dropped']:.0f} texts were dropped; "
+        f"further batches: {max(0, further):.0f}, beyond the {WORKERS} under way"
     )
     assert events["queued"] == LEAVERS + 1
     assert events["dropped"] > 0
