@@ -89,21 +89,11 @@ class Summarizer(keras.Model):  # type: ignore[misc]  # Keras is untyped
     def _build_parts(self) -> None:
         sequence = (None, None, self.config.hidden_dim)
         self.embedding.build((None, None))
-        for part in (*self.blocks, self.lstm, self.cross_attention, self.decoder_ffn):
-            part.build(sequence)
         for part in (
-            self.initial_hidden,
-            self.initial_cell,
-            self.copy_gate_dense,
-            self.sentence_head,
-        ):
-            part.build(sequence)
-        for part in (
-            self.encoder_norm,
-            self.embedding_norm,
-            self.decoder_ffn_norm,
-            self.decoder_norm,
-        ):
+            *self.blocks, self.lstm, self.cross_attention, self.decoder_ffn,
+            self.initial_hidden, self.initial_cell, self.copy_gate_dense, self.sentence_head,
+            self.encoder_norm, self.embedding_norm, self.decoder_ffn_norm, self.decoder_norm,
+        ):  # fmt: skip
             part.build(sequence)
         self.built = True
 
