@@ -63,7 +63,9 @@ class Signatures(tf.Module):  # type: ignore[misc]  # TensorFlow is untyped
         return dict(self._inference.score(**inputs)._asdict())
 
     def _score_sentences(self, **inputs: Any) -> dict[str, Any]:
-        return {"sentence_logits": self._inference.score_sentences(**inputs)}
+        source = self._inference.encode(inputs["source_ids"], inputs["source_keep_mask"])
+        logits = self._summarizing.score_sentences(source, inputs["sentence_ids"])
+        return {"sentence_logits": logits}
 
     def _saliency(self, target_weights: Any, **inputs: Any) -> dict[str, Any]:
         """Gradients are traced here: a graph that was loaded can't be asked for others."""

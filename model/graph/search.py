@@ -28,11 +28,11 @@ of all rows, int32 (N, S) -> probabilities of all choices (N, C), what the score
 
 
 class Found(NamedTuple):
-    """The hypotheses of every text, the best first, and what wrote the best."""
+    """The hypotheses of every text, the best first, and what wrote the best, in t steps."""
 
-    ids: Tensor  # int32 (B, K, T)
+    ids: Tensor  # int32 (B, K, t)
     scores: Tensor  # float32 (B, K)
-    hidden: Tensor  # float32 (B, T, D)
+    hidden: Tensor  # float32 (B, t, D)
 
 
 class _Rows(NamedTuple):
@@ -293,8 +293,6 @@ class _Search:
         texts = tf.range(self._batch)[:, None, None]
         ids = tf.gather(self._rules.choices.ids, history % self._count + texts * self._count)
         written = tf.shape(history)[2]
-        more = self._longest - written
         rows = history[:, 0] // self._count + tf.range(written) * tf.size(self._texts)  # (B, t)
         every = tf.reshape(beam.written.stack(), (-1, beam.hidden.shape[1]))  # (T R, D)
-        hidden = tf.gather(every, tf.pad(rows, [[0, 0], [0, more]]))
-        return Found(tf.pad(ids, [[0, 0], [0, 0], [0, more]]), scores, hidden)
+        return Found(ids, scores, tf.gather(every, rows))

@@ -10,11 +10,11 @@ from model.graph.choices import FlatChoices, flat_choices
 from model.graph.decoder import Decoder
 from model.graph.rules import Rules
 from model.graph.search import Network, search
+from model.graph.shapes import SENTENCES, STEPS, rounded_up, with_steps
 from model.inference import Inference, Summaries
 from model.steering.filters import SearchOptions
 from model.steering.supporting_source import SupportingSource
-from model.summarizer import Score
-from model.tokenizer import PAD_ID
+from model.summarizer import Score, Source
 
 
 class Summarizing:
@@ -51,15 +51,24 @@ class Summarizing:
             options,
             rows,
         )
-        best = found.ids[:, 0]
-        real = tf.not_equal(best, PAD_ID)  # (B, T)
+        written = tf.shape(found.ids)[2]  # steps, often far fewer than there might have been
+        longest = tf.reduce_max(options.max_new_tokens)
+        some = rounded_up(written, STEPS) - written
+        best = with_steps(found.ids[:, 0], some, axis=1)
+        numbers = decoder.score(with_steps(found.hidden, some, axis=1), best)
+        return Summaries(
+            with_steps(found.ids[:, 0], longest - written, axis=1),
+            with_steps(found.ids, longest - written, axis=2),
+            found.scores,
+            self.score_sentences(source, sentence_ids),
+            Score(*(with_steps(part[:, :written], longest - written, axis=1) for part in numbers)),
+        )
 
-        def blank(part: Tensor) -> Tensor:
-            return tf.where(real if len(part.shape) == 2 else real[:, :, None], part, 0.0)
-
-        numbers = Score(*(blank(part) for part in decoder.score(found.hidden, best)))
-        logits = model.score_sentences(source, sentence_ids, tf.reduce_max(sentence_ids))
-        return Summaries(best, found.ids, found.scores, logits, numbers)
+    def score_sentences(self, source: Source, sentence_ids: Tensor) -> Tensor:
+        """As `Inference.score_sentences`, of an encoded source."""
+        count = tf.reduce_max(sentence_ids)
+        rounded = rounded_up(count, SENTENCES)
+        return self._inference.model.score_sentences(source, sentence_ids, rounded)[:, :count]
 
     def _network(self, decoder: Decoder, choices: FlatChoices) -> Network:
         """A step: the decoder, and what it says of all choices."""

@@ -14,7 +14,13 @@ from model.tokenizer import Tokenizer
 from service.errors import InternalError, NonFiniteOutput, RuleBroken
 from service.explanation.signature_scorer import SignatureScorer
 from service.explanation.tasks import OwnSummary, Saliency, Scoring, SelfAttention
-from service.inference.batches import padded_length, source_arrays, summary_of, token_arrays
+from service.inference.batches import (
+    padded_length,
+    source_arrays,
+    summary_array,
+    summary_of,
+    token_arrays,
+)
 from service.inference.calls import ModelCalls
 from service.inference.reading import Reading
 from service.predictor import ModelInfo, SummarizeOptions, Summary, Task, TooLong
@@ -96,7 +102,7 @@ class Explainer:
         reading = self._read(task.text, task.options)
         if isinstance(reading, TooLong):
             return reading
-        summary_ids = np.array([encoded.ids], np.int32)
+        summary_ids = summary_array(np.array(encoded.ids), rows=1)
         source = self._source(reading.source.ids, task.options.style)
         outputs = self._model(SCORE, {**source, "summary_ids": summary_ids})
         read = summary_of(
@@ -111,12 +117,14 @@ class Explainer:
         return summary if summary.is_finite else NonFiniteOutput()
 
     def _saliency(self, task: Saliency) -> Floats:
+        summary_ids = summary_array(task.summary_ids, rows=1)
+        more = summary_ids.shape[1] - len(task.target)
         found = self._model(
             SALIENCY,
             {
                 **self._source(task.source_ids.tolist(), task.style),
-                "summary_ids": task.summary_ids[None].astype(np.int32),
-                "target_weights": task.target[None].astype(np.float32),
+                "summary_ids": summary_ids,
+                "target_weights": np.pad(task.target, (0, more))[None].astype(np.float32),
             },
         )["saliency"]
         norms: Floats = found[0, : len(task.source_ids)].astype(np.float64)

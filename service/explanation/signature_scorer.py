@@ -8,7 +8,7 @@ import numpy as np
 
 from model.artifact import SCORE, SCORE_OUTPUTS
 from model.explanation.scorer import Ids, Mask, Scores
-from service.inference.batches import padded_length, source_arrays
+from service.inference.batches import padded_length, source_arrays, summary_array, usual_rows
 from service.inference.calls import Arrays, ModelCalls, call_in_parts
 
 
@@ -30,7 +30,8 @@ class SignatureScorer:
         rest = list(range(len(keep)))
         parts: dict[int, Arrays] = {}
         while rest:
-            size = max(1, self.model.budget.tokens // length)
+            most = max(1, self.model.budget.tokens // length)
+            size = usual_rows(min(most, len(rest)))
             group, rest = rest[:size], rest[size:]
             for members, outputs in call_in_parts(
                 group, lambda chosen: self._call(source_ids, keep[chosen], summary_ids, length)
@@ -38,6 +39,7 @@ class SignatureScorer:
                 parts[members[0]] = outputs
         ordered = [parts[first] for first in sorted(parts)]
         found = {name: np.concatenate([part[name] for part in ordered]) for name in SCORE_OUTPUTS}
+        found = {name: values[:, : len(summary_ids)] for name, values in found.items()}
         found["attention_weights"] = found["attention_weights"][:, :, : len(source_ids)]
         return Scores(**{name: values.astype(np.float64) for name, values in found.items()})
 
@@ -50,6 +52,6 @@ class SignatureScorer:
             {
                 **arrays,
                 "source_keep_mask": np.pad(keep, padding),
-                "summary_ids": np.tile(summary_ids.astype(np.int32), (rows, 1)),
+                "summary_ids": summary_array(summary_ids, rows),
             },
         )

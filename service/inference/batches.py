@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,9 @@ from service.predictor import Candidate, SummarizeOptions, Summary
 BUCKET = 64
 """Sources are padded to multiples of this: few shapes, so that kernels and numbers repeat."""
 
+STEPS = 8
+"""Summaries that are scored are padded to multiples of this, for the same reason."""
+
 MOST_PADDING = 96
 """Tokens of padding in a call that come from mixing lengths: what a call costs by itself, about."""
 
@@ -24,10 +28,21 @@ def padded_length(tokens: int, max_tokens: int) -> int:
     return min(-(-tokens // BUCKET) * BUCKET, max_tokens)
 
 
+def usual_rows(most: int) -> int:
+    """How many rows a call has if it may have `most`: 1, 2, 3, 4, 6, 8, 12, 16, 24 and so on.
+
+    What a shape of a call has needed is kept for the next like it (`model.graph.shapes`), so
+    there are to be few.
+    """
+    power: int = 1 << (most.bit_length() - 1)
+    return power + power // 2 if most >= power + power // 2 else power
+
+
 def plan(lengths: Sequence[int], num_beams: int, budget: int) -> list[list[int]]:
     """Which texts share a call: neighbours in length, within a budget of padded tokens x beams.
 
-    A text that would make the others of its group too wide begins a group of its own.
+    A text that would make the others of its group too wide begins a group of its own. Groups have
+    numbers of texts as `usual_rows` says.
 
     Args:
         lengths: Padded lengths.
@@ -46,7 +61,14 @@ def plan(lengths: Sequence[int], num_beams: int, budget: int) -> list[list[int]]
         else:
             groups.append([index])
             real = lengths[index]
-    return groups
+    return [part for group in groups for part in _of_usual_rows(group)]
+
+
+def _of_usual_rows(group: list[int]) -> Iterator[list[int]]:
+    while group:
+        size = usual_rows(len(group))
+        yield group[:size]
+        group = group[size:]
 
 
 def token_arrays(sources: Sequence[Sequence[int]], length: int) -> Arrays:
@@ -63,6 +85,12 @@ def source_arrays(sources: Sequence[Sequence[int]], style_id: int, length: int) 
     """The inputs that `summarize` and `score` share: (B, S), (B, S) and (B)."""
     style_ids = np.full(len(sources), style_id, np.int32)
     return {**token_arrays(sources, length), "style_ids": style_ids}
+
+
+def summary_array(ids: NDArray[Any], rows: int) -> NDArray[np.int32]:
+    """A summary's ids int32 (T,), padded, once for each row: (B, T' >= T)."""
+    more = -len(ids) % STEPS
+    return np.tile(np.pad(ids.astype(np.int32), (0, more)), (rows, 1))
 
 
 def sentence_array(rows: Sequence[Sequence[int]], length: int) -> NDArray[np.int32]:

@@ -21,6 +21,7 @@ from service.explanation.catalogue import METHODS
 from service.explanation.explainer import Explainer
 from service.explanation.faithfulness import golden_scores, read_faithfulness
 from service.explanation.tasks import OwnSummary, Saliency, Scoring, SelfAttention
+from service.inference.batches import STEPS
 from service.predictor import EngineState, ModelInfo, SummarizeOptions, Summary, Task, TooLong
 
 CORPUS = ["the city council voted to build a tram line from the harbour to the old market"] * 3
@@ -127,6 +128,7 @@ def test_scores_are_those_of_the_model_in_padded_calls(
     found = explainer.answer(task)
     assert [len(given["source_ids"]) for given in graph.given] == calls
     for given in graph.given:
+        assert given["summary_ids"].shape[1] == STEPS
         assert given["source_ids"].shape[1] == given["source_keep_mask"].shape[1] == 64
         assert given["style_ids"].tolist() == [1] * len(given["source_ids"])
         assert not given["source_keep_mask"][:, len(task.source_ids) :].any()
@@ -153,7 +155,9 @@ def test_saliency_gets_the_target(explainer: Explainer, graph: Graph, tokenizer:
     (given,) = graph.given
     types = {name: array.dtype.name for name, array in given.items()}
     assert types == artifact.SALIENCY_INPUTS
-    assert given["target_weights"].tolist() == [target.tolist()]
+    more = [0] * (STEPS - len(summary))
+    assert given["summary_ids"].tolist() == [summary.tolist() + more]
+    assert given["target_weights"].tolist() == [target.tolist() + more]
     assert (given["source_ids"].shape, given["style_ids"].tolist()) == ((1, 64), [1])
 
 

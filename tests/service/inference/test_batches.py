@@ -13,13 +13,16 @@ from hypothesis import strategies as st
 from model.tokenizer import DecodedSummary, EncodedText, Tokenizer
 from service.inference.batches import (
     MOST_PADDING,
+    STEPS,
     option_arrays,
     padded_length,
     plan,
     sentence_array,
     source_arrays,
+    summary_array,
     summary_of,
     token_arrays,
+    usual_rows,
 )
 from service.inference.reading import Reading
 from service.predictor import Candidate, SummarizeOptions
@@ -88,6 +91,21 @@ def test_every_text_is_in_one_group_within_the_budget(
         assert size <= budget or len(group) == 1
         padding = sum(max(lengths[i] for i in group) - lengths[index] for index in group)
         assert padding <= MOST_PADDING
+        assert usual_rows(len(group)) == len(group)
+
+
+def test_calls_have_few_numbers_of_rows() -> None:
+    usual = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48]
+    assert sorted({usual_rows(most) for most in range(1, 64)}) == usual
+    for most in range(1, 64):
+        assert usual_rows(most) == max(size for size in usual if size <= most)
+    assert [len(group) for group in plan([64] * 31, 1, 100_000)] == [24, 6, 1]
+
+
+def test_a_summary_is_padded_to_few_lengths_and_repeated() -> None:
+    assert summary_array(np.arange(1, 4), 2).tolist() == [[1, 2, 3, 0, 0, 0, 0, 0]] * 2
+    assert [summary_array(np.ones(size), 1).shape[1] for size in (0, 8, 9)] == [0, STEPS, 2 * STEPS]
+    assert summary_array(np.arange(3), 1).dtype == np.int32
 
 
 def test_a_text_that_would_make_its_group_much_wider_is_called_apart() -> None:

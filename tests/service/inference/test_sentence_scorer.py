@@ -72,7 +72,7 @@ def test_a_chunk_without_memory_is_given_up() -> None:
     model = calls(Head(0))
     with pytest.raises(OutOfMemory):
         SentenceScorer(model, LIMIT).logits(TEXTS)
-    assert model.budget.shortages == 3  # five at once, two, one
+    assert model.budget.shortages == 3  # four at once, two, one
     assert model.budget.tokens == 32  # half of the first chunk
 
 
@@ -85,11 +85,12 @@ def test_no_chunks_are_no_call() -> None:
 def test_calls_are_told_with_their_chunks_and_their_padding() -> None:
     model = calls(Head())
     SentenceScorer(model, LIMIT).logits(TEXTS)
-    assert model.take() == [
+    assert model.take() == [  # the shortest first; five are not a usual number
         EngineCall(
             signature=SCORE_SENTENCES,
-            texts=5,
-            tokens=9 + 65 + 70 + 20 + 5,
-            padded_tokens=5 * 70,
-        )
+            texts=4,
+            tokens=5 + 9 + 20 + 65,
+            padded_tokens=4 * 70,
+        ),
+        EngineCall(signature=SCORE_SENTENCES, texts=1, tokens=70, padded_tokens=70),
     ]
