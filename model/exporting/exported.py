@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from model.artifact import SUMMARIZE, TOKENIZER, read_manifest
+from model.artifact import COMPUTE_IN, SUMMARIZE, TOKENIZER, read_manifest
 from model.data import padded
 from model.tokenizer import PAD_ID, Tokenizer
 
@@ -54,6 +54,17 @@ class ExportedModel:
         """What it can be asked."""
         names: Collection[str] = self._loaded.signatures.keys()
         return names
+
+    def compute_in(self, precision: str) -> None:
+        """Chooses what the encoder computes in, of `COMPUTE_IN`, from the next call on.
+
+        Raises:
+            ValueError: the graph is too old to have a choice.
+        """
+        choose = getattr(self._loaded, COMPUTE_IN[precision], None)
+        if choose is None:
+            raise ValueError(f"version {self.manifest.version} can't choose what it computes in")
+        choose()
 
     def call(self, signature: str, inputs: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
         """The outputs of a signature of the contract for arrays of its inputs' types."""
