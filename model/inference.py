@@ -131,13 +131,16 @@ class Inference:
     def _score(self, source: Source, starts: Tensor, summary_ids: Tensor) -> Score:
         previous_ids = ops.concatenate([starts[:, None], summary_ids[:, :-1]], axis=1)
         numbers = score(source, self.model.predict_all(source, previous_ids), summary_ids)
-        real = ops.not_equal(summary_ids, PAD_ID)  # (B, T)
+        return blanked(numbers, ops.not_equal(summary_ids, PAD_ID))
 
-        def blank(part: Tensor) -> Tensor:
-            mask = real if len(part.shape) == 2 else real[:, :, None]
-            return ops.where(mask, part, 0.0)
 
-        return Score(*(blank(part) for part in numbers))
+def blanked(numbers: Score, real: Tensor) -> Score:
+    """The same, and zero where `real`, bool (B, T), is false."""
+
+    def blank(part: Tensor) -> Tensor:
+        return ops.where(real if len(part.shape) == 2 else real[:, :, None], part, 0.0)
+
+    return Score(*(blank(part) for part in numbers))
 
 
 def vocabulary_log_probs(source: Source, prediction: Prediction, vocab_size: int) -> Tensor:

@@ -9,7 +9,7 @@ import numpy as np
 from model import artifact
 from model.artifact import ArtifactError, GoldenExample, Manifest, Tolerance
 from model.tokenizer import Tokenizer
-from service.inference.batches import padded_length, source_arrays
+from service.inference.batches import padded_length, source_arrays, summary_array
 from service.inference.calls import Signature
 
 
@@ -43,10 +43,10 @@ def _check(
         raise ArtifactError(f"golden example {number} is tokenized into other ids")
     style_id = manifest.styles.index(example.style)
     inputs = source_arrays([ids], style_id, padded_length(len(ids), limit))
-    outputs = score({**inputs, "summary_ids": np.array([example.summary_ids], np.int32)})
+    outputs = score({**inputs, "summary_ids": summary_array(np.array(example.summary_ids), rows=1)})
     for name in artifact.SCORE_OUTPUTS:
         expected = np.array(getattr(example, name))
-        found = outputs[name][0]
+        found = outputs[name][0, : len(example.summary_ids)]
         if name == "attention_weights":
             found = found[:, : len(ids)]
         same_shape = found.shape == expected.shape

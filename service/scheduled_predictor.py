@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from service.engine import Batch, Outcome, Reply
 from service.errors import DeadlinePassed, ServiceError, TextTooLong, WorkerLost
-from service.inference.batches import BUCKET
+from service.inference.batches import BUCKET, usual_rows
 from service.inference.reading import is_read_in_full
 from service.predictor import (
     Answer,
@@ -74,7 +74,11 @@ class ScheduledPredictor:
         self._scheduler: Scheduler[Payload, Any] = Scheduler(
             self._run,
             workers=lambda: pool.takes,
-            rule=BatchRule(max_tokens=settings.max_batch_tokens, padded_length=_padded),
+            rule=BatchRule(
+                max_tokens=settings.max_batch_tokens,
+                padded_length=_padded,
+                usual_works=usual_rows,
+            ),
             max_queued_texts=settings.max_queued_texts,
             lost=(WorkerLost,),
             is_telling=lambda outcome: not isinstance(outcome, TooLong),  # no call of the model

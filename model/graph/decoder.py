@@ -7,6 +7,7 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from model.attention import MASKED_SCORE, Tensor
+from model.inference import blanked
 from model.summarizer import LOG_FLOOR, Score, Source, Summarizer
 from model.tokenizer import PAD_ID
 
@@ -100,10 +101,7 @@ class Decoder:
         return Reading(hidden, attention_weights, gate)
 
     def score(self, hidden: Tensor, summary_ids: Tensor) -> Score:
-        """What `model.summarizer.score` says of int32 (B, T), from states (B, T, D).
-
-        Of padding it is zero.
-        """
+        """What `Inference.score` says of int32 (B, T), from states (B, T, D)."""
         shape = tf.shape(summary_ids)
         reading = self.read(tf.reshape(hidden, (-1, self._dim)))
         logits = tf.matmul(reading.hidden, self._layers.embedding, transpose_b=True)  # (B T, V)
@@ -115,7 +113,7 @@ class Decoder:
         copied = gate * mass
         generated = (1.0 - gate) * tf.exp(-tf.reshape(lost, shape))
         log_probs = tf.math.log(copied + generated + LOG_FLOOR)
-        return _blank(
+        return blanked(
             Score(log_probs, reading.attention_weights, gate, copied, generated),
             tf.not_equal(summary_ids, PAD_ID),
         )
@@ -123,12 +121,3 @@ class Decoder:
     def _norm(self, inputs: Tensor, scale: Tensor) -> Tensor:
         mean = tf.reduce_mean(tf.square(inputs), axis=-1, keepdims=True)
         return inputs * tf.math.rsqrt(mean + self._epsilon) * scale
-
-
-def _blank(numbers: Score, real: Tensor) -> Score:
-    """The same, and zero where `real`, bool (B, T), is false."""
-
-    def blank(part: Tensor) -> Tensor:
-        return tf.where(real if len(part.shape) == 2 else real[:, :, None], part, 0.0)
-
-    return Score(*(blank(part) for part in numbers))

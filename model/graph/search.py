@@ -73,7 +73,7 @@ def search(
     options: SearchOptions,
     rows: Tensor,
 ) -> Found:
-    """Finds what `model.decoding.search` finds.
+    """Finds what `model.decoding.search` finds, without padding behind the last step.
 
     Args:
         network: One step.

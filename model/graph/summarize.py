@@ -52,16 +52,18 @@ class Summarizing:
             rows,
         )
         written = tf.shape(found.ids)[2]  # steps, often far fewer than there might have been
-        longest = tf.reduce_max(options.max_new_tokens)
+        missing = tf.reduce_max(options.max_new_tokens) - written
+        ids = with_steps(found.ids, missing, axis=2)
         some = rounded_up(written, STEPS) - written
-        best = with_steps(found.ids[:, 0], some, axis=1)
-        numbers = decoder.score(with_steps(found.hidden, some, axis=1), best)
+        numbers = decoder.score(
+            with_steps(found.hidden, some, axis=1), with_steps(found.ids[:, 0], some, axis=1)
+        )
         return Summaries(
-            with_steps(found.ids[:, 0], longest - written, axis=1),
-            with_steps(found.ids, longest - written, axis=2),
+            ids[:, 0],
+            ids,
             found.scores,
             self.score_sentences(source, sentence_ids),
-            Score(*(with_steps(part[:, :written], longest - written, axis=1) for part in numbers)),
+            Score(*(with_steps(part[:, :written], missing, axis=1) for part in numbers)),
         )
 
     def score_sentences(self, source: Source, sentence_ids: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ from service.errors import InternalError, NonFiniteOutput, RuleBroken
 from service.explanation.signature_scorer import SignatureScorer
 from service.explanation.tasks import OwnSummary, Saliency, Scoring, SelfAttention
 from service.inference.batches import (
+    SUMMARY_BUCKET,
     padded_length,
     source_arrays,
     summary_array,
@@ -118,7 +119,7 @@ class Explainer:
 
     def _saliency(self, task: Saliency) -> Floats:
         summary_ids = summary_array(task.summary_ids, rows=1)
-        more = summary_ids.shape[1] - len(task.target)
+        more = -len(task.target) % SUMMARY_BUCKET
         found = self._model(
             SALIENCY,
             {

@@ -21,7 +21,7 @@ class SignatureScorer:
     max_source_tokens: int
 
     def score(self, source_ids: Ids, keep: Mask, summary_ids: Ids) -> Scores:
-        """As `Scorer`, in as many calls as the bound asks for and memory allows.
+        """As `Scorer`, in as many calls as the bound, memory and `usual_rows` ask for.
 
         Raises:
             OutOfMemory: there is none for a single mask.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from service.predictor import Candidate, SummarizeOptions, Summary
 BUCKET = 64
 """Sources are padded to multiples of this: few shapes, so that kernels and numbers repeat."""
 
-STEPS = 8
+SUMMARY_BUCKET = 8
 """Summaries that are scored are padded to multiples of this, for the same reason."""
 
 MOST_PADDING = 96
@@ -42,33 +42,31 @@ def plan(lengths: Sequence[int], num_beams: int, budget: int) -> list[list[int]]
     """Which texts share a call: neighbours in length, within a budget of padded tokens x beams.
 
     A text that would make the others of its group too wide begins a group of its own. Groups have
-    numbers of texts as `usual_rows` says.
+    as many texts as `usual_rows` says.
 
     Args:
         lengths: Padded lengths.
         num_beams: Hypotheses kept for each text.
         budget: What one call may hold; a text over it goes alone.
     """
-    groups: list[list[int]] = []
-    real = 0  # of the last group
-    for index in sorted(range(len(lengths)), key=lambda i: lengths[i]):
-        # Lengths rise: this text's is what all of its group would be padded to.
-        padded = (len(groups[-1]) + 1) * lengths[index] if groups else 0
-        fits = groups and padded * num_beams <= budget
-        if fits and padded - real - lengths[index] <= MOST_PADDING:
-            groups[-1].append(index)
-            real += lengths[index]
-        else:
-            groups.append([index])
-            real = lengths[index]
-    return [part for group in groups for part in _of_usual_rows(group)]
+    rest = sorted(range(len(lengths)), key=lambda i: lengths[i])
+    groups = []
+    while rest:
+        size = usual_rows(_fitting([lengths[i] for i in rest], num_beams, budget))
+        groups.append(rest[:size])
+        rest = rest[size:]
+    return groups
 
 
-def _of_usual_rows(group: list[int]) -> Iterator[list[int]]:
-    while group:
-        size = usual_rows(len(group))
-        yield group[:size]
-        group = group[size:]
+def _fitting(lengths: Sequence[int], num_beams: int, budget: int) -> int:
+    """How many of the first share a call; lengths rise, and the last is what all are padded to."""
+    real = lengths[0]
+    for count, length in enumerate(lengths[1:], start=1):
+        padded = (count + 1) * length
+        real += length
+        if padded * num_beams > budget or padded - real > MOST_PADDING:
+            return count
+    return len(lengths)
 
 
 def token_arrays(sources: Sequence[Sequence[int]], length: int) -> Arrays:
@@ -88,8 +86,8 @@ def source_arrays(sources: Sequence[Sequence[int]], style_id: int, length: int) 
 
 
 def summary_array(ids: NDArray[Any], rows: int) -> NDArray[np.int32]:
-    """A summary's ids int32 (T,), padded, once for each row: (B, T' >= T)."""
-    more = -len(ids) % STEPS
+    """A summary's ids (T,), padded, once for each row: (B, T' >= T)."""
+    more = -len(ids) % SUMMARY_BUCKET
     return np.tile(np.pad(ids.astype(np.int32), (0, more)), (rows, 1))
 
 

@@ -33,6 +33,7 @@ class BatchRule:
     max_tokens: int  # padded source tokens times beams; a work over it goes alone
     padded_length: Callable[[int], int]  # what so many tokens are padded to
     padding_tolerance: float = 0.02  # share of a call that may be padding from mixing lengths
+    usual_works: Callable[[int], int] = int  # how many a call has that may have so many; 1 of 1
 
     def padded_tokens(self, works: Sequence[Work[Any]]) -> int:
         """What a call with these works reads: all of them as long as the longest, padded."""
@@ -69,4 +70,4 @@ class BatchRule:
             if grown <= limit and grown - useful <= self.padding_tolerance * grown:
                 chosen.append(i)
                 longest, widest, own, cost = longer, wider, useful, grown
-        return chosen
+        return chosen[: self.usual_works(len(chosen))]

@@ -11,6 +11,8 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from model.data import padded
+from model.graph.decoder import Decoder
+from model.graph.shapes import SENTENCES, STEPS
 from model.graph.summarize import Summarizing
 from model.inference import Inference, Summaries
 from model.steering.filters import SearchOptions
@@ -50,7 +52,7 @@ def asked(
             np.full(batch, strict),
             np.int32(draw.integers(1, num_beams + 1)),
         ),
-        # More of them than are compared at least, in some draws.
+        # In some draws more than `SENTENCES`.
         "sentence_ids": np.where(
             sources > EOS_ID, 1 + np.arange(sources.shape[1]) // draw.integers(1, 9), 0
         ).astype(np.int32),
@@ -105,3 +107,33 @@ def test_a_text_without_a_word_is_summarized_as_by_the_reference(
     hidden["source_keep_mask"] = hidden["source_keep_mask"] & (np.arange(3) != 1)[:, None]
     tensors = tf.nest.map_structure(tf.constant, hidden)
     same(Summarizing(inference)(**tensors), inference.summarize(**tensors))
+
+
+def test_steps_and_sentences_are_computed_in_few_numbers(
+    monkeypatch: pytest.MonkeyPatch,
+    wordy_network: Summarizer,
+    tokenizer: Tokenizer,
+    sources: NDArray[np.int32],
+) -> None:
+    scored, compared = [], []
+    score, score_sentences = Decoder.score, wordy_network.score_sentences
+
+    def score_noted(self: Decoder, hidden: Any, ids: Any) -> Any:
+        scored.append((hidden.shape[1], ids.shape[1]))
+        return score(self, hidden, ids)
+
+    def sentences_noted(source: Any, ids: Any, count: Any) -> Any:
+        compared.append(int(count))
+        return score_sentences(source, ids, count)
+
+    monkeypatch.setattr(Decoder, "score", score_noted)
+    monkeypatch.setattr(wordy_network, "score_sentences", sentences_noted)
+    summarizing = Summarizing(Inference(wordy_network, tokenizer, tokenizer.styles))
+    inputs = asked(sources, 2, strict=True, longest=5, seed=0)
+    for count in (0, 1, SENTENCES + 1):
+        inputs["sentence_ids"] = np.minimum(np.arange(sources.size), count).reshape(sources.shape)
+        inputs["sentence_ids"] = inputs["sentence_ids"].astype(np.int32)
+        found = summarizing(**tf.nest.map_structure(tf.constant, inputs))
+        assert found.sentence_logits.shape[1] == count
+    assert scored == [(STEPS, STEPS)] * 3
+    assert compared == [0, SENTENCES, 2 * SENTENCES]

@@ -21,7 +21,7 @@ from service.explanation.catalogue import METHODS
 from service.explanation.explainer import Explainer
 from service.explanation.faithfulness import golden_scores, read_faithfulness
 from service.explanation.tasks import OwnSummary, Saliency, Scoring, SelfAttention
-from service.inference.batches import STEPS
+from service.inference.batches import SUMMARY_BUCKET
 from service.predictor import EngineState, ModelInfo, SummarizeOptions, Summary, Task, TooLong
 
 CORPUS = ["the city council voted to build a tram line from the harbour to the old market"] * 3
@@ -128,7 +128,7 @@ def test_scores_are_those_of_the_model_in_padded_calls(
     found = explainer.answer(task)
     assert [len(given["source_ids"]) for given in graph.given] == calls
     for given in graph.given:
-        assert given["summary_ids"].shape[1] == STEPS
+        assert given["summary_ids"].shape[1] == SUMMARY_BUCKET
         assert given["source_ids"].shape[1] == given["source_keep_mask"].shape[1] == 64
         assert given["style_ids"].tolist() == [1] * len(given["source_ids"])
         assert not given["source_keep_mask"][:, len(task.source_ids) :].any()
@@ -137,6 +137,15 @@ def test_scores_are_those_of_the_model_in_padded_calls(
     for array, wanted in zip(found, expected, strict=True):
         assert array.shape == wanted.shape
         assert array == pytest.approx(wanted, abs=1e-6)
+
+
+def test_masks_are_called_in_usual_numbers(
+    explainer: Explainer, graph: Graph, tokenizer: Tokenizer
+) -> None:
+    task = scoring(tokenizer, 7)
+    found = explainer.answer(task)
+    assert [len(given["source_ids"]) for given in graph.given] == [6, 1]
+    assert found.log_probs.shape == (7, len(task.summary_ids))
 
 
 def test_a_mask_without_memory_is_given_up(
@@ -155,7 +164,7 @@ def test_saliency_gets_the_target(explainer: Explainer, graph: Graph, tokenizer:
     (given,) = graph.given
     types = {name: array.dtype.name for name, array in given.items()}
     assert types == artifact.SALIENCY_INPUTS
-    more = [0] * (STEPS - len(summary))
+    more = [0] * (SUMMARY_BUCKET - len(summary))
     assert given["summary_ids"].tolist() == [summary.tolist() + more]
     assert given["target_weights"].tolist() == [target.tolist() + more]
     assert (given["source_ids"].shape, given["style_ids"].tolist()) == ((1, 64), [1])

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from model.tokenizer import DecodedSummary, EncodedText, Tokenizer
 from service.inference.batches import (
     MOST_PADDING,
-    STEPS,
+    SUMMARY_BUCKET,
     option_arrays,
     padded_length,
     plan,
@@ -102,9 +102,18 @@ def test_calls_have_few_numbers_of_rows() -> None:
     assert [len(group) for group in plan([64] * 31, 1, 100_000)] == [24, 6, 1]
 
 
+def test_who_is_left_over_shares_the_next_call() -> None:
+    assert plan([128] * 5 + [192] * 3, 1, 100_000) == [[0, 1, 2, 3], [4, 5, 6, 7]]
+    assert [len(group) for group in plan([768] * 32, 4, 16_384)] == [4] * 8
+
+
 def test_a_summary_is_padded_to_few_lengths_and_repeated() -> None:
     assert summary_array(np.arange(1, 4), 2).tolist() == [[1, 2, 3, 0, 0, 0, 0, 0]] * 2
-    assert [summary_array(np.ones(size), 1).shape[1] for size in (0, 8, 9)] == [0, STEPS, 2 * STEPS]
+    assert [summary_array(np.ones(size), 1).shape[1] for size in (0, 8, 9)] == [
+        0,
+        SUMMARY_BUCKET,
+        2 * SUMMARY_BUCKET,
+    ]
     assert summary_array(np.arange(3), 1).dtype == np.int32
 
 

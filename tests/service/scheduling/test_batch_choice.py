@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.inference.batches import usual_rows
 from service.scheduling.batch_choice import BatchRule, Work
 
 ALL = float("inf")
@@ -54,6 +55,17 @@ def test_a_batch_fits_the_budget_and_a_work_over_it_goes_alone() -> None:
 def test_a_batch_stops_growing_where_it_is_large_enough() -> None:
     assert rule().choose(works(64, 64, 64, 64), enough=65, most=ALL) == [0, 1]
     assert rule().choose(works(64, 64), enough=0, most=ALL) == [0]
+
+
+def test_a_batch_has_a_usual_number_of_works() -> None:
+    usual = BatchRule(max_tokens=100_000, padded_length=padded, usual_works=usual_rows)
+    assert len(usual.choose(works(*[64] * 7), enough=ALL, most=ALL)) == 6
+    assert usual.choose(works(64), enough=ALL, most=ALL) == [0]
+    # Left behind is who is further from the head.
+    wide = BatchRule(
+        max_tokens=100_000, padded_length=padded, padding_tolerance=1, usual_works=usual_rows
+    )
+    assert wide.choose(works(64, 128, 64, 64, 64), enough=ALL, most=ALL) == [0, 2, 3, 4]
 
 
 def test_the_head_goes_even_if_nothing_may_join_it() -> None:
