@@ -70,7 +70,7 @@ class Engine:
         info: What is loaded.
         tokenizer: The one that the model was trained with.
         signatures: Of the graph, by name.
-        max_batch_tokens: Padded source tokens times beams in one call.
+        max_batch_tokens: Padded source tokens in one call, times `row_width`.
         count_traces: How many functions have been traced in this process.
         on_call: Called after each call of the model.
     """

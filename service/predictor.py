@@ -167,7 +167,7 @@ class EngineState:
     Attributes:
         traces: Functions that TensorFlow has traced since the answer before.
         shortages: Calls since then for which there was no memory.
-        budget_tokens: Padded tokens times beams that a call of this worker may hold now.
+        budget_tokens: Padded tokens times beams, four at least, that a call of it may hold now.
     """
 
     traces: int = 0

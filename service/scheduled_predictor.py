@@ -18,6 +18,7 @@ from service.engine import Batch, Outcome, Reply
 from service.errors import DeadlinePassed, ServiceError, TextTooLong, WorkerLost
 from service.inference.batches import BUCKET, usual_rows
 from service.inference.reading import is_read_in_full
+from service.inference.token_budget import row_width
 from service.predictor import (
     Answer,
     EngineCall,
@@ -158,7 +159,7 @@ class ScheduledPredictor:
             payload=task,
             key=task,
             tokens=tokens,
-            beams=task.rows,
+            width=task.rows * row_width(),
             group=task,
             background=background,
         )
@@ -195,9 +196,9 @@ class ScheduledPredictor:
         if tokens > limit and not is_read_in_full(options):
             tokens = limit
         # What is over the limit is read in chunks, without a search.
-        beams = options.num_beams if tokens <= limit else 1
+        width = row_width(options.num_beams if tokens <= limit else 1)
         key = (text, options)
-        return Work(payload=key, key=key, tokens=tokens, beams=beams, group=options)
+        return Work(payload=key, key=key, tokens=tokens, width=width, group=options)
 
     async def _run(self, payloads: Sequence[Payload]) -> Sequence[Any | Exception]:
         asked: Task[Any] | Batch

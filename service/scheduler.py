@@ -48,7 +48,7 @@ class Scheduler(Generic[Payload, Result]):
         workers: How many there are, now; with none, all work waits.
         rule: What a batch may hold.
         max_queued_texts: Works that may wait. Work that finds an empty queue is always taken.
-        rate: Cost per second of one worker (padded tokens times beams), until it is measured.
+        rate: Cost per second of one worker (padded tokens times width), until it is measured.
         margin: A deadline counts as met if this multiple of the predicted time fits before it;
             newer works of a fitting length overtake, and predictions err.
         lost: What `run` raises if the worker was lost and the batch isn't to blame, perhaps.

@@ -99,7 +99,7 @@ class Settings(BaseSettings):
         16_384,
         ge=1,
         le=16_777_216,
-        description="Padded source tokens times beams in one call of the model.",
+        description="Padded source tokens times beams, four at least, in one call of the model.",
         json_schema_extra={"unit": "tokens"},
     )
     max_queued_texts: int = Field(

@@ -10,6 +10,7 @@ from model.artifact import SCORE, SCORE_OUTPUTS
 from model.explanation.scorer import Ids, Mask, Scores
 from service.inference.batches import padded_length, source_arrays, summary_array, usual_rows
 from service.inference.calls import Arrays, ModelCalls, call_in_parts
+from service.inference.token_budget import row_width
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,7 @@ class SignatureScorer:
         rest = list(range(len(keep)))
         parts: dict[int, Arrays] = {}
         while rest:
-            most = max(1, self.model.budget.tokens // length)
+            most = max(1, self.model.budget.tokens // (length * row_width()))
             size = usual_rows(min(most, len(rest)))
             group, rest = rest[:size], rest[size:]
             for members, outputs in call_in_parts(

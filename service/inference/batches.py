@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from model.tokenizer import Tokenizer
 from service.inference.calls import Arrays
 from service.inference.reading import Reading
+from service.inference.token_budget import row_width
 from service.predictor import Candidate, SummarizeOptions, Summary
 
 BUCKET = 64
@@ -46,25 +47,26 @@ def plan(lengths: Sequence[int], num_beams: int, budget: int) -> list[list[int]]
 
     Args:
         lengths: Padded lengths.
-        num_beams: Hypotheses kept for each text.
+        num_beams: Hypotheses kept for each text; none where nothing is searched.
         budget: What one call may hold; a text over it goes alone.
     """
     rest = sorted(range(len(lengths)), key=lambda i: lengths[i])
     groups = []
     while rest:
-        size = usual_rows(_fitting([lengths[i] for i in rest], num_beams, budget))
+        most_tokens = budget // row_width(num_beams)
+        size = usual_rows(_fitting([lengths[i] for i in rest], most_tokens))
         groups.append(rest[:size])
         rest = rest[size:]
     return groups
 
 
-def _fitting(lengths: Sequence[int], num_beams: int, budget: int) -> int:
+def _fitting(lengths: Sequence[int], most_tokens: int) -> int:
     """How many of the first share a call; lengths rise, and the last is what all are padded to."""
     real = lengths[0]
     for count, length in enumerate(lengths[1:], start=1):
         padded = (count + 1) * length
         real += length
-        if padded * num_beams > budget or padded - real > MOST_PADDING:
+        if padded > most_tokens or padded - real > MOST_PADDING:
             return count
     return len(lengths)
 

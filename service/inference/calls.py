@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from model.artifact import SCORE, SCORE_SENTENCES, SUMMARIZE
 from service.errors import OutOfMemory
-from service.inference.token_budget import TokenBudget
+from service.inference.token_budget import TokenBudget, row_width
 from service.predictor import EngineCall
 
 log = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class ModelCalls:
 
     Args:
         signatures: By name.
-        max_batch_tokens: Padded source tokens times beams in one call.
+        max_batch_tokens: Padded source tokens in one call, times `row_width`.
         on_call: Called after each, those that failed among them, for whoever waits for all.
     """
 
@@ -60,7 +60,8 @@ class ModelCalls:
             outputs = self._signatures[name](inputs)
         except OutOfMemory:
             if name in _BATCHED:
-                self.budget.shrink(source_ids.size * int(inputs.get("num_beams", 1)))
+                width = row_width(int(inputs.get("num_beams", 1)))
+                self.budget.shrink(source_ids.size * width)
             else:
                 self.budget.shortages += 1
             raise

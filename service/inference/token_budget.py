@@ -5,12 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+LEAST_WIDTH = 4
+
 RECOVERY_S = 60.0
 """Without another shortage, after which a budget is doubled, until it is whole again."""
 
 
+def row_width(num_beams: int = 1) -> int:
+    """What a token of a row counts in a call: its hypotheses, and four at least.
+
+    With fewer, and where nothing is searched, a row takes hardly less memory or time: nearly all of
+    both is the encoder's.
+    """
+    return max(num_beams, LEAST_WIDTH)
+
+
 class TokenBudget:
-    """Padded source tokens times beams of a call. Lives in one worker process.
+    """Padded source tokens of a call, times `row_width`. Lives in one worker process.
 
     Args:
         most: The budget while there is memory.

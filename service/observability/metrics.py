@@ -107,7 +107,7 @@ class Metrics:
         )
         self._budget_tokens = self._gauge(
             "summarizer_batch_budget_tokens",
-            "Padded tokens times beams that a call may hold in the worker that answered last.",
+            "Padded tokens times beams, four at least, that a call of the last worker may hold.",
         )
         self._batch_texts = Histogram(
             "summarizer_batch_texts",

@@ -16,7 +16,7 @@ class Work(Generic[Payload_co]):
     payload: Payload_co
     key: Hashable  # identical work has identical keys: version, text and parameters
     tokens: int  # of the source, estimated
-    beams: int  # cost: padded tokens times these
+    width: int  # what a token of it costs: hypotheses, or rows
     group: Hashable  # only works of one group may share a call
     background: bool = False  # began while nothing waited; says nothing of how fast texts are done
 
@@ -30,7 +30,7 @@ class BatchRule:
     starves: a work waits for at most as many calls as there were works before it.
     """
 
-    max_tokens: int  # padded source tokens times beams; a work over it goes alone
+    max_tokens: int  # padded source tokens times width; a work over it goes alone
     padded_length: Callable[[int], int]  # what so many tokens are padded to
     padding_tolerance: float = 0.02  # share of a call that may be padding from mixing lengths
     usual_works: Callable[[int], int] = int  # how many a call has that may have so many; 1 of 1
@@ -40,8 +40,8 @@ class BatchRule:
         return len(works) * self.padded_length(max(work.tokens for work in works))
 
     def cost(self, works: Sequence[Work[Any]]) -> int:
-        """Padded source tokens times beams of a call with these works."""
-        return self.padded_tokens(works) * max(work.beams for work in works)
+        """Padded source tokens times width of a call with these works."""
+        return self.padded_tokens(works) * max(work.width for work in works)
 
     def choose(self, works: Sequence[Work[Any]], *, enough: float, most: float) -> list[int]:
         """The members of the next call, by their indices.
@@ -59,14 +59,14 @@ class BatchRule:
         mates = [i for i in range(1, len(works)) if works[i].group == head.group]
         mates.sort(key=lambda i: (abs(lengths[i] - lengths[0]), lengths[i]))  # stable: by age
         limit = min(self.max_tokens, most)
-        chosen, longest, widest = [0], lengths[0], head.beams
-        own = cost = lengths[0] * head.beams
+        chosen, longest, widest = [0], lengths[0], head.width
+        own = cost = lengths[0] * head.width
         for i in mates:
             if cost >= enough:
                 break
-            longer, wider = max(longest, lengths[i]), max(widest, works[i].beams)
+            longer, wider = max(longest, lengths[i]), max(widest, works[i].width)
             grown = (len(chosen) + 1) * longer * wider
-            useful = own + lengths[i] * works[i].beams
+            useful = own + lengths[i] * works[i].width
             if grown <= limit and grown - useful <= self.padding_tolerance * grown:
                 chosen.append(i)
                 longest, widest, own, cost = longer, wider, useful, grown

@@ -14,7 +14,7 @@ _WEIGHT_OF_GUESS_S = 0.05  # the first real call outweighs it
 class DrainRate:
     """A running mean of the cost that a worker does in a second.
 
-    Cost is padded source tokens times beams. Calls count by the time that they took, so under load,
+    Cost is padded source tokens times width. Calls count by the time that they took, so under load,
     when waits matter, the rate is that of full batches.
 
     Args:

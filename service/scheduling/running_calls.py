@@ -51,7 +51,7 @@ class RunningCalls(Generic[Payload, Result]):
 
     @property
     def cost(self) -> float:
-        """Padded tokens times beams that are still to be done."""
+        """Padded tokens times width that are still to be done."""
         return sum(map(self._left, self._calls.values()))
 
     def each(self) -> list[tuple[Sequence[Entry[Payload, Result]], float]]:

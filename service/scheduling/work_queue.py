@@ -90,7 +90,7 @@ class WorkQueue(Generic[Payload, Result]):
     def __init__(self) -> None:
         self._entries: OrderedDict[Hashable, Entry[Payload, Result]] = OrderedDict()
         self.tokens = 0  # estimated, not padded
-        self.cost = 0  # padded tokens times beams
+        self.cost = 0  # padded tokens times width
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -12,6 +12,7 @@ from model.artifact import SCORE_SENTENCES, SUMMARIZE
 from model.tokenizer import Tokenizer
 from service.engine import Engine
 from service.errors import OutOfMemory
+from service.inference.token_budget import LEAST_WIDTH
 from service.predictor import EngineState, ModelInfo, SummarizeOptions, Summary, TooLong
 
 TEXTS = [f"the city council {number}" for number in range(8)]
@@ -110,7 +111,7 @@ def test_calls_stay_small_after_a_lack_of_memory_and_it_is_told_once(
     for _ in range(2):
         engine.summarize(TEXTS, OPTIONS)
     assert model.sizes == [8, 4, 2, 2, 4, 2, 2, *[2] * 4]  # the second time in twos at once
-    budget = 2 * 64
+    budget = 2 * 64 * LEAST_WIDTH
     assert engine.take_state() == EngineState(traces=0, shortages=3, budget_tokens=budget)
     assert engine.take_state() == EngineState(traces=2, shortages=0, budget_tokens=budget)
 

@@ -98,7 +98,7 @@ class Bench:
         self, *texts: str, tokens: int = 64, left: float | None = None
     ) -> asyncio.Task[list[str]]:
         """Texts of one client, who waits in a task; their keys are the texts."""
-        works = [Work(payload=t, key=t, tokens=tokens, beams=1, group=1) for t in texts]
+        works = [Work(payload=t, key=t, tokens=tokens, width=1, group=1) for t in texts]
         deadline = None if left is None else self.now + left
         task = asyncio.create_task(self.scheduler.submit(works, deadline))
         await turn()

@@ -115,7 +115,7 @@ class Traffic:
 
     async def come(self, texts: list[int], left: float | None) -> None:
         works = [
-            Work(payload=text, key=text, tokens=tokens_of(text), beams=1, group=text % 2)
+            Work(payload=text, key=text, tokens=tokens_of(text), width=1, group=text % 2)
             for text in texts
         ]
         before = self.tally.texts_waiting
@@ -261,7 +261,7 @@ class Simulation:
 
     async def client(self, left_s: float | None) -> None:
         tokens, began = self.length(), self.now
-        work = Work(payload=tokens, key=object(), tokens=tokens, beams=self.beams, group=self.beams)
+        work = Work(payload=tokens, key=object(), tokens=tokens, width=self.beams, group=self.beams)
         try:
             await self.scheduler.submit([work], None if left_s is None else began + left_s)
         except ServiceError:

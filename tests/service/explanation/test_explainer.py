@@ -22,6 +22,7 @@ from service.explanation.explainer import Explainer
 from service.explanation.faithfulness import golden_scores, read_faithfulness
 from service.explanation.tasks import OwnSummary, Saliency, Scoring, SelfAttention
 from service.inference.batches import SUMMARY_BUCKET
+from service.inference.token_budget import LEAST_WIDTH
 from service.predictor import EngineState, ModelInfo, SummarizeOptions, Summary, Task, TooLong
 
 CORPUS = ["the city council voted to build a tram line from the harbour to the old market"] * 3
@@ -97,7 +98,7 @@ def engine(graph: Graph, tokenizer: Tokenizer, offered_by: Callable[..., ModelIn
             "saliency": graph.saliency,
             "self_attention": graph.self_attention,
         },
-        max_batch_tokens=64 * 8,
+        max_batch_tokens=64 * 8 * LEAST_WIDTH,
     )
 
 
@@ -246,7 +247,7 @@ def test_what_a_task_learns_of_memory_is_told_and_holds_for_the_next(
     graph.most = 4
     _, handle = serving(engine)
     reply = handle(scoring(tokenizer, 8))
-    assert reply.state == EngineState(shortages=1, budget_tokens=4 * 64)
+    assert reply.state == EngineState(shortages=1, budget_tokens=4 * 64 * LEAST_WIDTH)
     handle(scoring(tokenizer, 6))
     assert [len(given["source_ids"]) for given in graph.given] == [8, 4, 4, 4, 2]
 

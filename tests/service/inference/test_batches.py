@@ -25,6 +25,7 @@ from service.inference.batches import (
     usual_rows,
 )
 from service.inference.reading import Reading
+from service.inference.token_budget import row_width
 from service.predictor import Candidate, SummarizeOptions
 
 SOURCE = Reading(
@@ -87,7 +88,8 @@ def test_every_text_is_in_one_group_within_the_budget(
     groups = plan(lengths, num_beams, budget)
     assert sorted(index for group in groups for index in group) == list(range(len(lengths)))
     for group in groups:
-        size = len(group) * max(lengths[index] for index in group) * num_beams
+        width = row_width(num_beams)
+        size = len(group) * max(lengths[index] for index in group) * width
         assert size <= budget or len(group) == 1
         padding = sum(max(lengths[i] for i in group) - lengths[index] for index in group)
         assert padding <= MOST_PADDING

@@ -12,6 +12,7 @@ from model.sentences import Chunk
 from service.errors import OutOfMemory
 from service.inference.calls import ModelCalls
 from service.inference.sentence_scorer import SentenceScorer
+from service.inference.token_budget import row_width
 from service.predictor import EngineCall
 
 LIMIT = 70
@@ -57,7 +58,7 @@ LOGITS = [[100, 200, 300, 400, 500], [], [100, 200, 300, -1e9, 500, 600]]
 
 
 @pytest.mark.parametrize("most", [1, 2, 5])
-@pytest.mark.parametrize("budget", [1, 140, 10_000])
+@pytest.mark.parametrize("budget", [1, 560, 10_000])
 def test_each_text_gets_its_own_logits_however_its_chunks_are_called(
     most: int, budget: int
 ) -> None:
@@ -65,7 +66,7 @@ def test_each_text_gets_its_own_logits_however_its_chunks_are_called(
     found = SentenceScorer(calls(head, budget), LIMIT).logits(TEXTS)
     assert [logits.tolist() for logits in found] == LOGITS
     assert {length for _, length in head.shapes} <= {64, 70}
-    assert all(rows * length <= budget or rows == 1 for rows, length in head.shapes)
+    assert all(row_width() * rows * n <= budget or rows == 1 for rows, n in head.shapes)
 
 
 def test_a_chunk_without_memory_is_given_up() -> None:
@@ -73,7 +74,7 @@ def test_a_chunk_without_memory_is_given_up() -> None:
     with pytest.raises(OutOfMemory):
         SentenceScorer(model, LIMIT).logits(TEXTS)
     assert model.budget.shortages == 3  # four at once, two, one
-    assert model.budget.tokens == 32  # half of the first chunk
+    assert model.budget.tokens == 32 * row_width()  # half of the first chunk
 
 
 def test_no_chunks_are_no_call() -> None:

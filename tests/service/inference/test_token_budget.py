@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from service.inference.token_budget import RECOVERY_S, TokenBudget
+from service.inference.token_budget import RECOVERY_S, TokenBudget, row_width
 
 
 class Clock:
@@ -44,3 +44,7 @@ def test_a_budget_grows_back_by_and_by() -> None:
     assert budget.tokens == 300
     clock.now += 1 + 5 * RECOVERY_S
     assert budget.tokens == 1000
+
+
+def test_few_hypotheses_and_none_count_as_four() -> None:
+    assert [row_width(), *map(row_width, (1, 4, 5, 8))] == [4, 4, 4, 5, 8]

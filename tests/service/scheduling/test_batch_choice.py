@@ -20,7 +20,7 @@ def rule(max_tokens: int = 100_000, tolerance: float = 0.0) -> BatchRule:
 
 def works(*tokens: int, beams: int = 1, group: str = "a") -> list[Work[int]]:
     return [
-        Work(payload=i, key=i, tokens=t, beams=beams, group=group) for i, t in enumerate(tokens)
+        Work(payload=i, key=i, tokens=t, width=beams, group=group) for i, t in enumerate(tokens)
     ]
 
 
@@ -87,7 +87,7 @@ def test_every_choice_has_the_oldest_one_group_and_keeps_to_its_bounds(
     sizes: list[tuple[int, str]], budget: int, tolerance: float
 ) -> None:
     waiting = [
-        Work(payload=i, key=i, tokens=tokens, beams=2, group=group)
+        Work(payload=i, key=i, tokens=tokens, width=2, group=group)
         for i, (tokens, group) in enumerate(sizes)
     ]
     chosen = rule(budget, tolerance).choose(waiting, enough=ALL, most=ALL)

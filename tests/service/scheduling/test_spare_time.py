@@ -42,7 +42,7 @@ def scheduler_of(workers: Workers, count: int) -> Scheduler[str, str]:
 
 
 def work(name: str, *, background: bool = False) -> Work[str]:
-    return Work(payload=name, key=name, tokens=64, beams=1, group=name, background=background)
+    return Work(payload=name, key=name, tokens=64, width=1, group=name, background=background)
 
 
 async def submitted(scheduler: Scheduler[str, str], name: str) -> asyncio.Task[list[str]]:
