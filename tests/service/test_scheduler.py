@@ -633,6 +633,19 @@ async def test_what_was_lost_is_before_what_waits_and_not_run_for_who_left() -> 
     assert (await tasks["b"], await newer) == (["B"], ["NEWER"])
 
 
+async def test_who_asks_for_nothing_new_right_after_a_loss_is_answered() -> None:
+    bench = Bench(workers=2, cache=ResultCache(10_000, lambda _, __: 1))
+    known = await bench.submit("known")
+    await bench.calls.end(0)
+    assert await known == ["KNOWN"]
+    first = [await bench.submit(text, left=9) for text in "ab"]
+    await bench.resize(1)  # its call has not failed yet: there are more calls than workers
+    joined = await bench.submit("a", "known", left=9)
+    await bench.calls.end(1)
+    await bench.calls.end(2)
+    assert [await task for task in (*first, joined)] == [["A"], ["B"], ["A", "KNOWN"]]
+
+
 async def test_a_lost_text_whose_deadline_passed_is_not_run_again() -> None:
     bench = Bench()
     late = await bench.submit("late", left=1)
