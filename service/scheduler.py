@@ -66,7 +66,7 @@ class Scheduler(Generic[Payload, Result]):
         rule: BatchRule,
         max_queued_texts: int,
         rate: float = 10_000.0,
-        margin: float = 1.25,
+        margin: float = 1.4,
         lost: tuple[type[Exception], ...] = (),
         is_telling: Callable[[Result], bool] = lambda _: True,
         cache: ResultCache[Result] | None = None,
