@@ -197,8 +197,7 @@ class Scheduler(Generic[Payload, Result]):
                 retry_after_s=self.predicted_wait_s(),
             )
         first_in_line = 1 - len(self._queue) - len(self._calls)
-        # Who waits for no others is not guessed about, nor is who asks for nothing new.
-        if len(new) > max(0, self._calls.free, first_in_line):
+        if len(new) > max(0, self._calls.free, first_in_line):  # none waits for others: don't guess
             self._admission.check(new, left_s, queue=self._queue, under_way=self._calls.cost)
         if joined and left_s is not None:
             calls = self._calls.each()
