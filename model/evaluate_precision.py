@@ -10,7 +10,6 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from model.artifact import ARTIFACTS, COMPUTE_IN, latest_version
 from model.evaluate import by_origin
 from model.evaluation.rouge import Scores, rouge
 from model.explanation.scorer import Floats
+from model.explanation.scorer import Scores as Numbers
 from model.exporting.exported import ExportedModel
 from model.readers import Example
 from model.scoring.exported_scorer import ExportedScorer
@@ -26,13 +26,6 @@ _HEAD = """\
 | set | texts | float32 R-1 / R-2 / R-L | bfloat16 | same summary \
 | attention, largest difference | log-probability |
 | --- | --- | --- | --- | --- | --- | --- |"""
-
-
-class Numbers(NamedTuple):
-    """What is said of one summary."""
-
-    attention_weights: Floats  # (T, S)
-    log_probs: Floats  # (T,), in nats
 
 
 @dataclass(frozen=True)
@@ -44,7 +37,7 @@ class Compared:
     other: Scores
     same: float  # share of the texts with the same summary
     attention: float  # the largest difference of a weight, of the summaries in float32
-    log_prob: float  # the largest difference of a token's log-probability
+    log_prob: float  # the largest difference of a token's log-probability, in nats
 
 
 def compare(model: ExportedModel, examples: Sequence[Example]) -> Compared:
@@ -82,8 +75,7 @@ def _numbers(
 ) -> Numbers:
     source = np.array(source_ids, np.int32)
     whole = np.ones((1, len(source)), np.bool_)
-    scores = ExportedScorer(model, style).score(source, whole, np.array(summary_ids, np.int32))
-    return Numbers(scores.attention_weights[0], scores.log_probs[0])
+    return ExportedScorer(model, style).score(source, whole, np.array(summary_ids, np.int32))
 
 
 def _text(model: ExportedModel, ids: Sequence[int]) -> str:

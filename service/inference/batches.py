@@ -51,9 +51,9 @@ def plan(lengths: Sequence[int], num_beams: int, budget: int) -> list[list[int]]
         budget: What one call may hold; a text over it goes alone.
     """
     rest = sorted(range(len(lengths)), key=lambda i: lengths[i])
+    most_tokens = budget // row_width(num_beams)
     groups = []
     while rest:
-        most_tokens = budget // row_width(num_beams)
         size = usual_rows(_fitting([lengths[i] for i in rest], most_tokens))
         groups.append(rest[:size])
         rest = rest[size:]
